@@ -1,0 +1,48 @@
+"""Errors for the user's mistakes and for the machine's: each says what happened and what to do."""
+
+from __future__ import annotations
+
+
+class HomingError(Exception):
+    """Something went wrong that is not a defect of Homing; the CLI prints it without a traceback.
+
+    Attributes:
+        exit_code: What the CLI returns.
+    """
+
+    exit_code = 1
+
+
+class UsageError(HomingError):
+    """The command, a setting or an argument is wrong."""
+
+    exit_code = 2
+
+
+class MissingDependencyError(HomingError):
+    """A library of an extra is not installed; the message names the install command."""
+
+    exit_code = 4
+
+    @classmethod
+    def for_extra(cls, library: str, extra: str) -> MissingDependencyError:
+        """Return the error for a library that an extra of Homing installs."""
+        return cls(f"{library} is not installed. Install it with: pip install 'homing[{extra}]'")
+
+
+class NothingToDoError(HomingError):
+    """The input holds nothing to work on, such as a folder with no readable file."""
+
+    exit_code = 5
+
+
+class WorkspaceBusyError(HomingError):
+    """Another job is working in the same workspace."""
+
+    exit_code = 6
+
+
+class ModelNotFoundError(HomingError):
+    """A base model can be had neither from the embedded package nor from the hub."""
+
+    exit_code = 7

@@ -1,0 +1,124 @@
+"""Progress and messages on stderr: bars on a terminal, plain lines elsewhere.
+
+Stages call `track` and `say`; nobody passes a reporter around. stdout is left to results.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_quiet = False
+PLAIN_INTERVAL_S = 10.0
+
+
+def configure(*, quiet: bool) -> None:
+    """Set whether messages and bars are shown at all."""
+    global _quiet
+    _quiet = quiet
+
+
+def say(message: str) -> None:
+    """Print one message line to stderr."""
+    if not _quiet:
+        print(message, file=sys.stderr, flush=True)
+
+
+class Task:
+    """One counted piece of work; `advance` as it goes, `note` a short text beside the bar."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self.description = description
+        self.total = total
+        self.done = 0
+        self.text = ""
+        self.started = time.monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more items as done."""
+        self.done += n
+
+    def note(self, text: str) -> None:
+        """Show a short text beside the count, such as the present loss."""
+        self.text = text
+
+    def line(self) -> str:
+        """Return the state as plain text with rate and time left."""
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        rate = self.done / elapsed
+        parts = [f"{self.description}: {self.done:,}"]
+        if self.total is not None:
+            parts[0] += f" of {self.total:,}"
+        parts.append(f"{rate:,.1f}/s")
+        if self.total is not None and 0 < self.done < self.total:
+            parts.append(f"{(self.total - self.done) / rate:.0f} s left")
+        elif self.total is not None and self.done >= self.total:
+            parts.append(f"{elapsed:.1f} s")
+        return "  ".join([*parts, self.text] if self.text else parts)
+
+
+class _PlainTask(Task):
+    """Writes a line every `PLAIN_INTERVAL_S`, so that a log file stays readable."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        super().__init__(description, total)
+        self.last = self.started
+
+    def advance(self, n: int = 1) -> None:
+        super().advance(n)
+        now = time.monotonic()
+        if now - self.last >= PLAIN_INTERVAL_S:
+            self.last = now
+            say(self.line())
+
+
+class _BarTask(Task):
+    """A rich progress bar."""
+
+    def __init__(self, description: str, total: int | None, bar: Any) -> None:
+        super().__init__(description, total)
+        self.bar = bar
+        self.row = bar.add_task(description, total=total, text="")
+
+    def advance(self, n: int = 1) -> None:
+        super().advance(n)
+        self.bar.update(self.row, completed=self.done, text=self.text)
+
+
+@contextmanager
+def track(description: str, total: int | None) -> Iterator[Task]:
+    """Show progress while the block runs; yields the `Task` to advance.
+
+    Args:
+        description: What is being done, such as "Embedding passages".
+        total: Number of items, or None when unknown.
+    """
+    if _quiet:
+        yield Task(description, total)
+        return
+    if not sys.stderr.isatty():
+        task: Task = _PlainTask(description, total)
+        yield task
+        say(task.line())
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield _BarTask(description, total, bar)
