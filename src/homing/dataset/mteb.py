@@ -1,0 +1,134 @@
+"""Datasets as Parquet in the MTEB layout, which `datasets`, MTEB and BEIR tools read.
+
+    corpus/corpus.parquet    _id, title, text; document_id, start, end, page, heading_path, group_id
+    queries/queries.parquet  _id, text; kind, writer, prompt, masked, masks_title
+    qrels/{split}.parquet    query-id, corpus-id, score
+
+The columns before the semicolon are MTEB's own and all that is needed of other people's sets.
+Reading takes every `*.parquet` of a folder in the order of the names, so a corpus may come in
+shards (`test-00000-of-00002.parquet` belongs to the split "test").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from homing.dataset.model import Dataset, check_dataset, usual_order
+from homing.dataset.parsing import add_unique, grade_of
+from homing.dataset.records import (
+    passage_of,
+    passage_row,
+    passage_schema,
+    question_fields,
+    question_row,
+    question_schema,
+)
+from homing.dataset.tables import read_table, write_table
+from homing.errors import UsageError
+from homing.types import Passage, Qrel, Query
+
+SHARD = re.compile(r"-\d+-of-\d+$")
+FOLDERS = ("corpus", "queries", "qrels")
+
+
+def is_mteb(folder: Path) -> bool:
+    """Tell whether a folder holds a corpus in the MTEB layout."""
+    return any(folder.glob("corpus/*.parquet"))
+
+
+def save_dataset(dataset: Dataset, folder: Path) -> None:
+    """Write a dataset as Parquet in the MTEB layout; equal datasets give equal bytes.
+
+    Each file appears only when complete; Parquet files of an earlier dataset are removed.
+
+    Raises:
+        UsageError: If the parts of the dataset do not fit together.
+    """
+    check_dataset(dataset, str(folder))
+    written = {folder / "corpus" / "corpus.parquet", folder / "queries" / "queries.parquet"}
+    written |= {folder / "qrels" / f"{name}.parquet" for name in dataset.qrels}
+    for name in FOLDERS:
+        for old in (folder / name).glob("*.parquet"):
+            if old not in written:
+                old.unlink()
+    _save_corpus(dataset, folder / "corpus" / "corpus.parquet")
+    rows = ((query.id, *question_row(query)) for query in dataset.queries.values())
+    write_table(rows, folder / "queries" / "queries.parquet", question_schema("_id"))
+    for name, qrels in dataset.qrels.items():
+        _save_qrels(qrels, folder / "qrels" / f"{name}.parquet")
+
+
+def _save_corpus(dataset: Dataset, path: Path) -> None:
+    import pyarrow as pa
+
+    schema = passage_schema().append(pa.field("group_id", pa.string()))
+    groups = dataset.groups
+    rows = ((*passage_row(p), groups.get(p.id)) for p in dataset.corpus.values())
+    write_table(rows, path, schema)
+
+
+def _save_qrels(qrels: list[Qrel], path: Path) -> None:
+    import pyarrow as pa
+
+    text = pa.string()
+    schema = pa.schema([("query-id", text), ("corpus-id", text), ("score", pa.int64())])
+    write_table(((q.query_id, q.passage_id, q.grade) for q in qrels), path, schema)
+
+
+def load_mteb(folder: Path) -> Dataset:
+    """Return the dataset of a folder in the MTEB layout, ours with all fields as they were saved.
+
+    Splits come in the order train, dev, test, others by name.
+
+    Raises:
+        UsageError: If a part is missing or unreadable, an id stands for two texts, or qrels name
+            unknown ids.
+    """
+    corpus: dict[str, Passage] = {}
+    groups: dict[str, str] = {}
+    for path, row in _rows(folder, "corpus", ("_id", "text")):
+        passage = passage_of(row)
+        add_unique(corpus, passage.id, passage, f"{path}: the passage")
+        if row.get("group_id") is not None:
+            groups[passage.id] = row["group_id"]
+    queries: dict[str, Query] = {}
+    for path, row in _rows(folder, "queries", ("_id", "text")):
+        query = Query(id=str(row["_id"]), **question_fields(row))
+        add_unique(queries, query.id, query, f"{path}: the query")
+    qrels = {name: list(_load_qrels(paths)) for name, paths in _split_files(folder).items()}
+    return check_dataset(Dataset(corpus, queries, qrels, groups), str(folder))
+
+
+def _rows(
+    folder: Path, part: str, required: tuple[str, ...]
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in _files(folder, part):
+        for row in read_table(path, required):
+            yield path, row
+
+
+def _files(folder: Path, part: str) -> list[Path]:
+    paths = sorted((folder / part).glob("*.parquet"))
+    if not paths:
+        raise UsageError(
+            f"{folder} has a corpus but no {part}/*.parquet: it is not a whole dataset. "
+            "In a workspace, `homing curate` (or `homing run`) makes what is missing."
+        )
+    return paths
+
+
+def _split_files(folder: Path) -> dict[str, list[Path]]:
+    shards: dict[str, list[Path]] = {}
+    for path in _files(folder, "qrels"):
+        shards.setdefault(SHARD.sub("", path.stem), []).append(path)
+    return {name: shards[name] for name in usual_order(shards)}
+
+
+def _load_qrels(paths: list[Path]) -> Iterator[Qrel]:
+    for path in paths:
+        for row in read_table(path, ("query-id", "corpus-id", "score")):
+            grade = grade_of(row["score"], str(path))
+            yield Qrel(str(row["query-id"]), str(row["corpus-id"]), grade)
