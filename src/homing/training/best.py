@@ -1,0 +1,101 @@
+"""The best weights so far by dev score, kept on disk, so that a stopped job does not lose them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+WEIGHTS, STATE = "best.safetensors", "best.json"
+
+
+class BestWeights:
+    """Chooses between the base and the checkpoints by dev score.
+
+    Args:
+        folder: Where the weights and the state of the choice are kept; what another job with
+            other settings left there (another `key`) is removed.
+        base_score: Dev score of the base model, or None to take the last weights unseen.
+        key: Identifies settings and data of the job.
+    """
+
+    def __init__(self, folder: Path, base_score: float | None, key: str) -> None:
+        self.folder = folder
+        self.base_score = base_score
+        self.key = key
+        self.dev: list[tuple[int, float]] = [] if base_score is None else [(0, base_score)]
+        self.step = 0
+        self._load()
+
+    @property
+    def kept(self) -> str:
+        """ "tuned", or "base" when nothing beat the base on dev."""
+        return "base" if self.base_score is not None and self.step == 0 else "tuned"
+
+    @property
+    def best_score(self) -> float:
+        """Highest dev score so far, the base's included."""
+        return max((score for _, score in self.dev), default=float("-inf"))
+
+    def offer(self, model: SentenceTransformer, step: int, score: float) -> None:
+        """Record a dev score and keep the weights if it beats every earlier one."""
+        from safetensors.torch import save_file
+
+        better = score > self.best_score
+        self.dev = [row for row in self.dev if row[0] < step] + [(step, score)]
+        if better:
+            self.step = step
+            scratch = self.folder / f"{WEIGHTS}.partial"
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(_own_tensors(model), str(scratch))
+            os.replace(scratch, self.folder / WEIGHTS)
+        self._store()
+
+    def restore(self, model: SentenceTransformer) -> None:
+        """Put the best weights back into `model`; without a dev score it stays as it is.
+
+        Where nothing beat the base there are none to put back: the caller reloads the base.
+        """
+        from safetensors.torch import load_file
+
+        if self.step:
+            model.load_state_dict(load_file(str(self.folder / WEIGHTS)))
+
+    def resumable(self) -> str | None:
+        """Return the newest whole checkpoint of this job, or None."""
+        folders = sorted(
+            self.folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
+        )
+        whole = [path for path in folders if (path / "trainer_state.json").exists()]
+        return str(whole[-1]) if whole else None
+
+    def _load(self) -> None:
+        state: Mapping[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            state = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+        if state.get("key") != self.key:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._store()
+            return
+        self.dev = [(int(step), float(score)) for step, score in state["dev"]]
+        self.step = int(state["step"])
+
+    def _store(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        scratch = self.folder / f"{STATE}.partial"
+        scratch.write_text(
+            json.dumps({"key": self.key, "dev": self.dev, "step": self.step}), encoding="utf-8"
+        )
+        os.replace(scratch, self.folder / STATE)
+
+
+def _own_tensors(model: SentenceTransformer) -> dict[str, Any]:
+    """Return the state with every tensor in its own memory, as safetensors needs it."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

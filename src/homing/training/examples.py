@@ -1,0 +1,103 @@
+"""What training sees: one example a passage, with all the questions that it answers.
+
+A passage is shown through a *view*: its text without the spans that the questions of this batch
+were made from, and without its title where a question was made from the title. A model that is
+trained on questions cut out of the passages that it reads learns to compare letters; with the
+span taken out (the inverse cloze task, arXiv 1906.00300) it must learn what belongs together.
+The corpus keeps every passage whole.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from homing.dataset import Dataset
+from homing.types import Passage, Query, Span, passage_input
+
+MIN_VIEW_CHARACTERS = 40
+"""A view shorter than this says nothing; the passage is then shown whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A passage with the questions that it answers.
+
+    Attributes:
+        right: Every passage and group that a question's answer may be counted in is never a
+            negative for it: ids of all passages judged relevant, by question.
+        group: Group id of the passage; equal groups are never each other's negatives.
+    """
+
+    passage: Passage
+    queries: tuple[Query, ...]
+    right: Mapping[str, frozenset[str]]
+    group: str
+
+
+def training_examples(dataset: Dataset, split: str) -> list[Example]:
+    """Return one example for each passage that a question of `split` is answered by.
+
+    In corpus order; the questions of one passage in the order of the qrels.
+    """
+    relevant: dict[str, set[str]] = {}
+    by_passage: dict[str, list[Query]] = {}
+    for qrel in dataset.qrels[split]:
+        if qrel.grade >= 1:
+            relevant.setdefault(qrel.query_id, set()).add(qrel.passage_id)
+            by_passage.setdefault(qrel.passage_id, []).append(dataset.queries[qrel.query_id])
+    return [
+        Example(
+            passage=passage,
+            queries=tuple(by_passage[passage_id]),
+            right={q.id: frozenset(relevant[q.id]) for q in by_passage[passage_id]},
+            group=dataset.groups.get(passage_id, passage_id),
+        )
+        for passage_id, passage in dataset.corpus.items()
+        if passage_id in by_passage
+    ]
+
+
+def choose_queries(example: Example, n: int, generator: random.Random) -> list[Query]:
+    """Return up to `n` of the example's questions, as many kinds among them as there are."""
+    pool = list(example.queries)
+    if len(pool) <= n:
+        return pool
+    generator.shuffle(pool)
+    seen: dict[str, int] = {}
+    ranked = []
+    for query in pool:
+        seen[query.kind] = seen.get(query.kind, 0) + 1
+        ranked.append((seen[query.kind], len(ranked), query))
+    return [query for _, _, query in sorted(ranked, key=lambda row: row[:2])[:n]]
+
+
+def view(passage: Passage, queries: Sequence[Query], *, keep_whole: bool = False) -> str:
+    """Return the passage as training shows it beside these questions.
+
+    Args:
+        passage: The passage.
+        queries: The questions that are asked of it in this batch.
+        keep_whole: Show it whole whatever the questions mask.
+    """
+    if keep_whole:
+        return passage_input(passage.title, passage.text)
+    spans = sorted(span for query in queries for span in query.masked)
+    text = without_spans(passage.text, spans)
+    if len(text) < MIN_VIEW_CHARACTERS:
+        text = passage.text
+    title = "" if any(query.masks_title for query in queries) else passage.title
+    return passage_input(title, text)
+
+
+def without_spans(text: str, spans: Sequence[Span]) -> str:
+    """Return `text` without the given spans (which may overlap), runs of blanks closed."""
+    pieces, at = [], 0
+    for start, end in sorted(spans):
+        if start > at:
+            pieces.append(text[at:start])
+        at = max(at, end)
+    pieces.append(text[at:])
+    return re.sub(r"[ \t]{2,}", " ", " ".join(pieces)).strip() if spans else text

@@ -1,0 +1,278 @@
+"""Full fine-tuning on sentence-transformers' Trainer with our sampler, collator and loss.
+
+The Trainer keeps what it is good at (checkpoints, resume, devices, schedules, logging); this
+room adds what makes the time pay: each passage encoded once with all its questions, batches of
+like length, dropout off (which lets the fused attention kernel run on CPU), bf16 where the
+processor computes in it. See FACTS in `docs/experiments.md` for what each of these brings.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homing import progress
+from homing.dataset import Dataset
+from homing.errors import NothingToDoError
+from homing.retrieval.encoders import SentenceTransformerEncoder
+from homing.retrieval.models import load_sentence_transformer
+from homing.training.best import BestWeights
+from homing.training.callbacks import DevScore, evaluation_steps, make_callback, make_trainer
+from homing.training.collating import PassageCollator
+from homing.training.examples import Example, training_examples
+from homing.training.losses import make_loss
+from homing.training.sampling import PassageBatchSampler
+from homing.types import Encoder, TrainingLog, content_id, passage_input
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+CHECKPOINTS = "checkpoints"
+MIN_PAIRS = 8
+SAVE_EVERY_STEPS = 50
+"""A stopped job loses at most this many steps; a checkpoint is three times the model's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How to train; the defaults were chosen in `docs/experiments.md`.
+
+    Attributes:
+        epochs: Passes over the passages.
+        learning_rate: Peak; 10 % warm-up, then linear to zero.
+        batch_passages: Passages a batch; all others of the batch are negatives.
+        questions_per_passage: Most questions of one passage in one batch.
+        temperature: τ of the InfoNCE.
+        whole_fraction: Share of passages shown whole although a question masks a part of them.
+        warmup_fraction: Share of the steps over which the learning rate rises.
+        weight_decay: Of AdamW.
+        max_tokens: Sequence length; None leaves the model's own.
+        evaluations: How often dev is scored, evenly spread, the last at the end.
+        seed: Of batches, choices and weights.
+        device: "cpu", "cuda", "mps", or None for the best at hand.
+    """
+
+    epochs: int = 1
+    learning_rate: float = 6e-5
+    batch_passages: int = 16
+    questions_per_passage: int = 2
+    temperature: float = 0.05
+    whole_fraction: float = 0.1
+    warmup_fraction: float = 0.1
+    weight_decay: float = 0.01
+    max_tokens: int | None = None
+    evaluations: int = 1
+    seed: int = 0
+    device: str | None = None
+
+
+def train(
+    dataset: Dataset,
+    *,
+    base_model: str,
+    out: Path,
+    settings: TrainingSettings | None = None,
+    split: str = "train",
+    score_dev: DevScore | None = None,
+) -> TrainingLog:
+    """Tune `base_model` on a split, save the better of base and best checkpoint; return the log.
+
+    A job that was stopped goes on from its last checkpoint in `out`/checkpoints when it is run
+    again with the same arguments.
+
+    Args:
+        dataset: Corpus, queries and qrels.
+        base_model: Folder or hub id.
+        out: The model folder that is made; loads with `SentenceTransformer(out)`.
+        settings: How to train.
+        split: Which qrels to learn from.
+        score_dev: Scores an encoder on questions that training does not see. Without it the last
+            weights are kept.
+
+    Raises:
+        NothingToDoError: If the split has fewer than `MIN_PAIRS` pairs.
+        ModelNotFoundError: If the base model cannot be had.
+        MissingDependencyError: If the libraries of the extra `train` are absent.
+    """
+    settings = settings or TrainingSettings()
+    examples = training_examples(dataset, split)
+    n_pairs = sum(len(example.queries) for example in examples)
+    if n_pairs < MIN_PAIRS or len(examples) < 2:
+        raise NothingToDoError(
+            f"Only {n_pairs} question-passage pairs to train on; at least {MIN_PAIRS} over two "
+            "passages are needed. Add documents, or questions with --train-questions."
+        )
+    started = time.monotonic()
+    model = load_for_training(base_model, settings)
+    checkpoints = out / CHECKPOINTS
+    lengths = _lengths(model, examples)
+    base_score = score_dev(_encoder(model)) if score_dev else None
+    best = BestWeights(checkpoints, base_score, _settings_key(settings, examples))
+    history = _fit(model, examples, lengths, settings, checkpoints, best, score_dev)
+    if best.kept == "base":
+        model = load_for_training(base_model, settings)
+    best.restore(model)
+    _save(model, out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return TrainingLog(
+        loss=[(row["step"], row["loss"]) for row in history if "loss" in row],
+        dev=best.dev,
+        kept=best.kept,
+        best_step=best.step,
+        n_pairs=n_pairs,
+        n_passages=len(examples),
+        n_tokens=sum(lengths) * settings.epochs,
+        seconds=time.monotonic() - started,
+        settings=asdict(settings),
+    )
+
+
+def load_for_training(base_model: str, settings: TrainingSettings) -> SentenceTransformer:
+    """Return the model with every dropout at zero (deterministic, and much faster on CPU)."""
+    import torch
+
+    model = load_sentence_transformer(
+        base_model, max_tokens=settings.max_tokens, device=settings.device
+    )
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def bf16_pays(device: str) -> bool:
+    """Tell whether the device computes bf16 in hardware, so that autocast is a gain."""
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep the libraries' own bars and hints off stderr while our progress is shown."""
+    import datasets
+    import transformers
+
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        datasets.enable_progress_bars()
+
+
+def _save(model: SentenceTransformer, out: Path) -> None:
+    """Write the model beside its place, then move it there, so that no half model is seen."""
+    scratch = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    model.save_pretrained(str(scratch), create_model_card=False)
+    out.mkdir(parents=True, exist_ok=True)
+    for entry in scratch.iterdir():
+        target = out / entry.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        entry.replace(target)
+    scratch.rmdir()
+
+
+def _encoder(model: SentenceTransformer) -> Encoder:
+    return SentenceTransformerEncoder(model, key="in training")
+
+
+def _settings_key(settings: TrainingSettings, examples: Sequence[Example]) -> str:
+    """Return what a checkpoint must agree in before a job may go on from it."""
+    pairs = [f"{e.passage.id}/{q.id}" for e in examples for q in e.queries]
+    return content_id(json.dumps(asdict(settings), sort_keys=True), *pairs)
+
+
+def _lengths(model: SentenceTransformer, examples: Sequence[Example]) -> list[int]:
+    """Return the tokens of each example's passage, at most what the model reads."""
+    limit = model.max_seq_length or 512
+    texts = [passage_input(e.passage.title, e.passage.text) for e in examples]
+    encoded = model.tokenizer(texts, truncation=False, verbose=False)
+    return [min(len(ids), limit) for ids in encoded["input_ids"]]
+
+
+def _fit(
+    model: SentenceTransformer,
+    examples: Sequence[Example],
+    lengths: Sequence[int],
+    settings: TrainingSettings,
+    checkpoints: Path,
+    best: BestWeights,
+    score_dev: DevScore | None,
+) -> list[dict[str, Any]]:
+    """Run the Trainer; return its log history."""
+    collator = PassageCollator(
+        examples,
+        model,
+        n_questions=settings.questions_per_passage,
+        whole_fraction=settings.whole_fraction,
+        seed=settings.seed,
+    )
+    sampler = PassageBatchSampler(
+        lengths,
+        [example.group for example in examples],
+        batch_size=settings.batch_passages,
+        seed=settings.seed,
+    )
+    n_steps = len(sampler) * settings.epochs
+    with progress.track("Training", n_steps) as task, _quiet_libraries():
+        callback = make_callback(
+            task,
+            clock=(collator, sampler),
+            best=best,
+            score_dev=score_dev,
+            evaluate_at=evaluation_steps(n_steps, settings.evaluations),
+        )
+        trainer = make_trainer(
+            model,
+            len(examples),
+            collator,
+            sampler,
+            callback,
+            _arguments(settings, checkpoints, n_steps, model.device.type),
+            make_loss(model, settings.temperature),
+        )
+        trainer.train(resume_from_checkpoint=best.resumable())
+    history: list[dict[str, Any]] = trainer.state.log_history
+    return history
+
+
+def _arguments(
+    settings: TrainingSettings, checkpoints: Path, n_steps: int, device: str
+) -> dict[str, Any]:
+    """Return the keywords of `SentenceTransformerTrainingArguments`."""
+    return {
+        "output_dir": str(checkpoints),
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": settings.batch_passages,
+        "learning_rate": settings.learning_rate,
+        "warmup_steps": round(settings.warmup_fraction * n_steps),
+        "lr_scheduler_type": "linear",
+        "weight_decay": settings.weight_decay,
+        "optim": "adamw_torch_fused",
+        "bf16": bf16_pays(device),
+        "use_cpu": device == "cpu",
+        "seed": settings.seed,
+        "save_strategy": "steps",
+        "save_steps": SAVE_EVERY_STEPS,
+        "save_total_limit": 1,
+        "eval_strategy": "no",
+        "logging_steps": max(1, n_steps // 200),
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": device.startswith("cuda"),
+    }
