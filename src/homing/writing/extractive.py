@@ -1,0 +1,197 @@
+"""Questions with no model at all, from the author's own words, asked of text without them.
+
+Each kind takes something out of the passage and asks for it:
+
+* `heading`: the section's heading, asked of the section without it;
+* `sentence`: a sentence, asked of the passage from which it was taken out (inverse cloze task);
+* `phrase`: 4 to 12 words out of a sentence, which is taken out;
+* `how_to`: an instruction ("Return the ...", "Submit the form ..."), as a person would ask for it;
+* `keywords`: the passage's rarest words, as typed into a search box, every one taken out.
+
+Why they are taken out: a question that copies words which stay in the passage teaches the model
+to compare words, which raises its score on questions made the same way and on no others (see
+docs/experiments.md). Cost: linear in the text; one pass for the vocabulary, one to write.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+
+from homing.types import Passage, Question, Rejection, Span, passage_input
+from homing.writing.headings import heading_question
+from homing.writing.instructions import how_to_question
+from homing.writing.sentences import sentence_spans, word_spans
+from homing.writing.vocabulary import Vocabulary
+
+KINDS = ("heading", "how_to", "sentence", "phrase", "keywords")
+MIN_SENTENCE_WORDS = 5
+MAX_SENTENCE_WORDS = 40
+MIN_CONTENT_WORDS = 3
+PHRASE_WORDS = (4, 12)
+N_KEYWORDS = (3, 5)
+MIN_REST_WORDS = 8
+"""With fewer words left over, the passage could not be told apart without the sentence."""
+
+
+class ExtractiveWriter:
+    """The writer that needs no model; implements `Writer`.
+
+    Args:
+        questions_per_passage: Most questions of one passage.
+        kinds: Which kinds to write.
+        seed: Equal seeds give equal questions; a passage's questions depend on the seed, the
+            passage and the corpus' word frequencies, not on the order of the passages.
+    """
+
+    name = "extractive"
+
+    def __init__(
+        self, *, questions_per_passage: int = 4, kinds: Sequence[str] = KINDS, seed: int = 0
+    ) -> None:
+        self.questions_per_passage = questions_per_passage
+        self.kinds = tuple(kinds)
+        self.seed = seed
+
+    def write(self, passages: Sequence[Passage]) -> Iterator[Question | Rejection]:
+        """Yield up to `questions_per_passage` questions a passage, or its rejection."""
+        vocabulary = Vocabulary(passage_input(p.title, p.text) for p in passages)
+        asked_headings: set[tuple[str, ...]] = set()
+        for passage in passages:
+            generator = random.Random(f"{self.seed}/{passage.id}")
+            first = passage.heading_path not in asked_headings
+            asked_headings.add(passage.heading_path)
+            questions = self._ask(passage, vocabulary, generator, heading=first)
+            if questions:
+                yield from questions
+            else:
+                yield Rejection(
+                    passage.id,
+                    "write",
+                    "nothing_to_ask",
+                    "No heading, sentence or rare words that a question could be made of.",
+                    passage.text[:2000],
+                )
+
+    def _ask(
+        self, passage: Passage, vocabulary: Vocabulary, generator: random.Random, *, heading: bool
+    ) -> list[Question]:
+        sentences = _usable_sentences(passage.text, vocabulary)
+        generator.shuffle(sentences)
+        found: list[Question] = []
+        if heading and "heading" in self.kinds and (text := heading_question(passage.heading_path)):
+            found.append(self._question(text, passage, "heading", (), masks_title=True))
+        rest = list(sentences)
+        for kind in [k for k in self.kinds if k != "heading"]:
+            if len(found) >= self.questions_per_passage:
+                break
+            made = _MAKERS[kind](passage.text, rest, vocabulary, generator)
+            if made is not None:
+                text, masked = made
+                found.append(self._question(text, passage, kind, masked))
+                rest = [s for s in rest if not any(_overlap(s, span) for span in masked)] or rest
+        return found
+
+    def _question(
+        self,
+        text: str,
+        passage: Passage,
+        kind: str,
+        masked: tuple[Span, ...],
+        *,
+        masks_title: bool = False,
+    ) -> Question:
+        return Question(
+            text=text,
+            passage_id=passage.id,
+            kind=kind,
+            writer=self.name,
+            masked=masked,
+            masks_title=masks_title,
+        )
+
+
+Made = tuple[str, tuple[Span, ...]]
+
+
+def _usable_sentences(text: str, vocabulary: Vocabulary) -> list[Span]:
+    """Return the spans of sentences that say something and leave something behind."""
+    n_words = len(word_spans(text, (0, len(text))))
+    usable = []
+    for span in sentence_spans(text):
+        spans = word_spans(text, span)
+        content = sum(vocabulary.carries_content(text[a:b].lower()) for a, b in spans)
+        fits = MIN_SENTENCE_WORDS <= len(spans) <= MAX_SENTENCE_WORDS
+        if fits and content >= MIN_CONTENT_WORDS and n_words - len(spans) >= MIN_REST_WORDS:
+            usable.append(span)
+    return usable
+
+
+def _sentence(
+    text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
+) -> Made | None:
+    """Return a whole sentence, itself taken out."""
+    if not sentences:
+        return None
+    span = sentences[0]
+    return _clean(text[span[0] : span[1]]), (span,)
+
+
+def _phrase(
+    text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
+) -> Made | None:
+    """Return a run of words out of a sentence, the whole sentence taken out."""
+    for span in sentences:
+        spans = word_spans(text, span)
+        n = min(generator.randint(*PHRASE_WORDS), len(spans))
+        start = generator.randint(0, len(spans) - n)
+        chosen = spans[start : start + n]
+        n_content = sum(vocabulary.carries_content(text[a:b].lower()) for a, b in chosen)
+        if n_content >= 2:
+            return _clean(text[chosen[0][0] : chosen[-1][1]]), (span,)
+    return None
+
+
+def _how_to(
+    text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
+) -> Made | None:
+    """Return an instruction as a person would ask for it, the instruction taken out."""
+    for span in sorted(sentences):
+        asked = how_to_question(_clean(text[span[0] : span[1]]), generator)
+        if asked:
+            return asked, (span,)
+    return None
+
+
+def _keywords(
+    text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
+) -> Made | None:
+    """Return the rarest words in the order of the text, each of their occurrences taken out."""
+    places: dict[str, list[Span]] = {}
+    for a, b in word_spans(text, (0, len(text))):
+        word = text[a:b].lower()
+        if vocabulary.carries_content(word) and not any(c.isdigit() for c in word):
+            places.setdefault(word, []).append((a, b))
+    shared = [w for w in places if vocabulary.counts[w] > 1]
+    ranked = sorted(shared, key=lambda w: (-(len(places[w]) ** 0.5) * vocabulary.rarity(w), w))
+    n = generator.randint(*N_KEYWORDS)
+    if len(ranked) < n:
+        return None
+    chosen = sorted(ranked[:n], key=lambda word: places[word][0])
+    spans = tuple(sorted(span for word in chosen for span in places[word]))
+    return " ".join(chosen), spans
+
+
+_MAKERS = {"sentence": _sentence, "phrase": _phrase, "how_to": _how_to, "keywords": _keywords}
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def _clean(text: str) -> str:
+    """Return the text in one line without list marks and quotes around it."""
+    line = re.sub(r"\s+", " ", text)
+    line = re.sub(r"^[-*•–·▪◦>]+\s*|^\(?(?:\d{1,2}|[a-z])[.)]\s+", "", line)
+    return line.strip(" \"'“”‘’,;:")
