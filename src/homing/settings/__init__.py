@@ -1,0 +1,27 @@
+"""Settings of a whole job. Only the CLI and the pipeline know them; stages take plain keywords."""
+
+from homing.settings.model import (
+    DEFAULT_BASE_MODEL,
+    CurateSettings,
+    EvaluateSettings,
+    IngestSettings,
+    Section,
+    Settings,
+    TrainSettings,
+    WriteSettings,
+)
+from homing.settings.yaml_file import dump_settings, load_settings, starter_yaml
+
+__all__ = [
+    "DEFAULT_BASE_MODEL",
+    "CurateSettings",
+    "EvaluateSettings",
+    "IngestSettings",
+    "Section",
+    "Settings",
+    "TrainSettings",
+    "WriteSettings",
+    "dump_settings",
+    "load_settings",
+    "starter_yaml",
+]

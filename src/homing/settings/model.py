@@ -1,0 +1,166 @@
+"""The settings themselves: to add one, add a field with its description.
+
+The starter file, its comments, the error messages and what a stage depends on follow from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.types import JsonValue
+
+DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+NO_EFFECT: dict[str, JsonValue] = {"affects_result": False}
+"""Marks a field that changes how fast a stage is, never what comes out of it."""
+
+
+class Section(BaseModel):
+    """A group of settings that cannot be changed once read; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def affecting_result(self) -> dict[str, Any]:
+        """Return the settings that decide what comes out, as JSON-able values."""
+        values = self.model_dump(mode="json")
+        return {
+            name: values[name]
+            for name, field in type(self).model_fields.items()
+            if field.json_schema_extra != NO_EFFECT
+        }
+
+
+class IngestSettings(Section):
+    """Reading files and cutting them into passages."""
+
+    max_tokens: int = Field(
+        256, ge=16, le=32768, description="Longest passage, in tokens of the base model."
+    )
+    time_limit_s: float = Field(
+        120.0, gt=0, description="Seconds that one file may take before it is given up."
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        description="Files read at the same time; 0 means one for each processor core.",
+        json_schema_extra=NO_EFFECT,
+    )
+
+
+class WriteSettings(Section):
+    """Writing questions about the passages."""
+
+    writer: Literal["extractive", "none"] = Field(
+        "extractive",
+        description='Who writes: "extractive" (offline, no model), or "none" to use only the '
+        "questions that are given.",
+    )
+    questions_per_passage: int = Field(
+        3, ge=1, le=20, description="At most this many questions for each passage."
+    )
+    seed: int = Field(0, ge=0, description="Decides every random choice of the writer.")
+
+
+class CurateSettings(Section):
+    """Dropping poor questions and splitting what is left."""
+
+    dev_fraction: float = Field(
+        0.1, ge=0, lt=1, description="Share of the passages whose questions choose the checkpoint."
+    )
+    test_fraction: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share whose questions are kept for the final test; not used when test "
+        "questions are given.",
+    )
+    round_trip: int = Field(
+        0,
+        ge=0,
+        description="Keep a question only if BM25 finds its passage among the first N; 0 keeps "
+        "all. It favours questions that repeat the passage's words.",
+    )
+    seed: int = Field(0, ge=0, description="Decides which passages fall into which split.")
+
+
+class TrainSettings(Section):
+    """Tuning the base model."""
+
+    base_model: str = Field(
+        DEFAULT_BASE_MODEL,
+        min_length=1,
+        description="The model to start from: a hub id or a folder. Passages are counted in its "
+        "tokens.",
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=16,
+        le=32768,
+        description="Longest input, in tokens; null takes 512 for the default model and what any "
+        "other was saved with.",
+    )
+    epochs: int = Field(1, ge=1, le=100, description="Passes over the training passages.")
+    learning_rate: float = Field(6e-5, gt=0, le=1, description="Peak learning rate.")
+    batch_passages: int = Field(
+        16, ge=2, description="Passages in a batch; each is a negative for the others' questions."
+    )
+    questions_per_passage: int = Field(
+        2, ge=1, description="At most this many questions of one passage in one batch."
+    )
+    temperature: float = Field(
+        0.05, gt=0, le=1, description="Softness of the contrast between passages."
+    )
+    whole_fraction: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the passages shown whole although a question was made of a part.",
+    )
+    warmup_fraction: float = Field(
+        0.1, ge=0, le=1, description="Share of the steps over which the learning rate rises."
+    )
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
+    evaluations: int = Field(
+        1, ge=1, description="How often the dev questions are asked, evenly spread."
+    )
+    seed: int = Field(0, ge=0, description="Decides the batches and every random choice.")
+    device: str | None = Field(
+        None, description='"cpu", "cuda", "mps", or null for the best at hand.'
+    )
+    ablation: bool = Field(
+        False,
+        description="With train questions: tune once more without them, so that the report says "
+        "what the offline writer alone brings.",
+    )
+
+
+class EvaluateSettings(Section):
+    """Comparing the contenders."""
+
+    n_resamples: int = Field(
+        2000, ge=100, description="Bootstrap resamples behind each 95 % interval."
+    )
+    seed: int = Field(0, ge=0, description="Decides the resamples.")
+
+
+class Settings(Section):
+    """Everything that a job can be told.
+
+    Attributes:
+        sources: Files, folders and globs; relative ones were made absolute when read from a file.
+    """
+
+    sources: tuple[str, ...] = Field((), description="Files, folders or globs to read.")
+    test_questions: str | None = Field(
+        None,
+        description="JSONL or CSV with questions that people asked (question, document, quote); "
+        "they become the test set, and training never sees what they ask about.",
+    )
+    train_questions: str | None = Field(
+        None, description="The same format: questions that exist already, to train on."
+    )
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    write: WriteSettings = Field(default_factory=WriteSettings)
+    curate: CurateSettings = Field(default_factory=CurateSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)

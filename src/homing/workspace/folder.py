@@ -1,0 +1,213 @@
+"""The workspace: a folder with a marker, a lock, and one manifest for each finished stage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from homing.errors import UsageError
+from homing.progress import say
+from homing.workspace.disk import disk_errors, hash_file
+from homing.workspace.lock import FolderLock
+from homing.workspace.manifest import Manifest, library_versions, why_again
+
+MARKER = "manifests/workspace.json"
+MARKER_TEXT = '{"format": 1}\n'
+OURS_BEFORE_MARKER = {".lock", "manifests"}
+"""What a job that was killed while it made its workspace may leave."""
+
+
+class Workspace:
+    """A folder in which one job at a time works; use it as `with Workspace(folder) as workspace`.
+
+    Attributes:
+        folder: Absolute path. What is hidden and ends in ".tmp" in it is unfinished work.
+    """
+
+    def __init__(self, folder: str | Path, *, create: bool = True) -> None:
+        """Name the folder; nothing is touched before the `with` block.
+
+        Args:
+            folder: A workspace, or with `create` a folder that is empty or does not exist.
+            create: Whether a new workspace may be made.
+        """
+        self.folder = Path(folder).expanduser().resolve()
+        self.create = create
+        self._lock: FolderLock | None = None
+
+    @staticmethod
+    def is_at(folder: str | Path) -> bool:
+        """Return whether `folder` is a workspace."""
+        return (Path(folder).expanduser() / MARKER).is_file()
+
+    def __enter__(self) -> Workspace:
+        """Make or open the workspace, take its lock and sweep what a killed job left.
+
+        Raises:
+            UsageError: The folder is a file, or holds something else than a workspace.
+            WorkspaceBusyError: Another job works in it.
+            HomingError: The disk is full or read-only.
+        """
+        self._check()
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self.folder)
+            try:
+                self._sweep()
+                if not (self.folder / MARKER).is_file():
+                    self.write_text(MARKER, MARKER_TEXT)
+            except BaseException:
+                self._lock.release()
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the lock back."""
+        if self._lock:
+            self._lock.release()
+
+    def path(self, *parts: str) -> Path:
+        """Return a path inside the workspace."""
+        return self.folder.joinpath(*parts)
+
+    def write_text(self, relative: str, text: str) -> Path:
+        """Return the path of a file that now holds `text`, whole: it never exists in part."""
+        path = self.path(relative)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        return path
+
+    @contextmanager
+    def replace_folder(self, relative: str) -> Iterator[Path]:
+        """Give an empty folder to fill; it takes the place of `relative` when the block ends well.
+
+        Killed between the two renames, the folder is missing, and its stage runs again.
+        """
+        path = self.path(relative)
+        fresh, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old.tmp")
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        try:
+            yield fresh
+            if path.exists():
+                path.rename(old)
+            fresh.rename(path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def hashes(self, *relative: str) -> dict[str, str]:
+        """Return path -> SHA-256 of every file at or under the given paths."""
+        return {name: hash_file(self.path(name)) for name in self._files(relative)}
+
+    def manifest(self, stage: str) -> Manifest | None:
+        """Return the record of a stage's last finished run, None if there was none."""
+        return Manifest.read(self.path("manifests", f"{stage}.json"))
+
+    def stage(
+        self,
+        name: str,
+        work: Callable[[], Mapping[str, Any]],
+        *,
+        inputs: Mapping[str, str],
+        settings: Mapping[str, Any],
+        code: str,
+        outputs: Sequence[str],
+        but_not: Sequence[str] = (),
+    ) -> tuple[Manifest, bool]:
+        """Return the stage's manifest, and whether it had to run.
+
+        It does not run when inputs, settings and code are those of its last run and every output
+        is there with the bytes it had.
+
+        Args:
+            work: Makes the outputs and returns the summary.
+            inputs: Name -> SHA-256 of what the stage reads.
+            outputs: Files and folders, relative to the workspace.
+            but_not: Files under `outputs` that another stage writes.
+
+        Raises:
+            HomingError: The disk is full or read-only, or what `work` raises.
+        """
+        old = self.manifest(name)
+        settings = _plain(settings)
+        if old and not (why := why_again(old, self.folder, inputs, settings, code)):
+            return old, False
+        if old:
+            say(f"{name}: again, {why}")
+        started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        with disk_errors(self.folder):
+            summary = work()
+            made = [f for f in self._files(outputs) if f not in but_not]
+            manifest = Manifest(
+                stage=name,
+                inputs=dict(inputs),
+                settings=settings,
+                code=code,
+                outputs={f: [self.path(f).stat().st_size, hash_file(self.path(f))] for f in made},
+                summary=_plain(summary),
+                started=started,
+                seconds=round(time.perf_counter() - clock, 3),
+                versions=library_versions(),
+            )
+            self.write_text(f"manifests/{name}.json", manifest.dumps())
+        return manifest, True
+
+    def _check(self) -> None:
+        if self.is_at(self.folder):
+            return
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is a file. Choose a folder for the workspace.")
+        if not self.create:
+            raise UsageError(
+                f"{self.folder} is not a workspace. "
+                f"Make one with: homing run SOURCES --out {self.folder}"
+            )
+        with disk_errors(self.folder):
+            present = {p.name for p in self.folder.iterdir()} if self.folder.exists() else set()
+        if present - OURS_BEFORE_MARKER:
+            raise UsageError(
+                f"{self.folder} exists, is not empty and is not a workspace, so nothing was "
+                "written. Choose a new folder."
+            )
+
+    def _sweep(self) -> None:
+        for parent, folders, files in os.walk(self.folder):
+            for name in [*folders, *files]:
+                if name.startswith(".") and name.endswith(".tmp"):
+                    path = Path(parent, name)
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            folders[:] = [name for name in folders if not name.endswith(".tmp")]
+
+    def _files(self, relative: Sequence[str]) -> list[str]:
+        found: list[Path] = []
+        for name in relative:
+            path = self.path(name)
+            found += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+        return sorted(path.relative_to(self.folder).as_posix() for path in found)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as they read back from JSON, so that old and new can be compared."""
+    import json
+
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values)))
+    return plain
