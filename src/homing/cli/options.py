@@ -1,0 +1,125 @@
+"""The options that several verbs share, each tied to the setting that it overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from homing.errors import UsageError
+
+WorkspaceArgument = Annotated[
+    Path, typer.Argument(metavar="WORKSPACE", help="The folder of a job.")
+]
+DatasetArgument = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET", help="A workspace, BEIR folder or LlamaIndex JSON."),
+]
+SourcesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCES", help="Documents: files, folders and globs."),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="A homing.yaml; options on the command line win over it."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any setting of homing.yaml, such as --set train.epochs=2; may be repeated.",
+    ),
+]
+TestQuestionsOption = Annotated[
+    Path | None,
+    typer.Option(help="JSONL or CSV of questions people asked: the test, never seen in training."),
+]
+TrainQuestionsOption = Annotated[
+    Path | None, typer.Option(help="JSONL or CSV of questions that exist already, to train on.")
+]
+BaseModelOption = Annotated[
+    str | None, typer.Option(help="The model to start from: a hub id or a folder.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Decides every random choice.")]
+EpochsOption = Annotated[int | None, typer.Option(help="Passes over the training passages.")]
+LearningRateOption = Annotated[
+    float | None, typer.Option("--lr", "--learning-rate", help="Peak learning rate.")
+]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch-passages", help="Passages in a training batch.")
+]
+MaxTokensOption = Annotated[int | None, typer.Option(help="Longest input of the model, in tokens.")]
+PassageTokensOption = Annotated[
+    int | None, typer.Option(help="Longest passage, in tokens of the base model.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Files read at the same time; 0: one for each core.")
+]
+TimeLimitOption = Annotated[
+    float | None, typer.Option(help="Seconds that one file may take before it is given up.")
+]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps; else the best at hand.")]
+
+SEEDS = ("write.seed", "curate.seed", "train.seed", "evaluate.seed")
+
+
+def overrides(
+    settings: Iterable[str] | None = None, *, seed: int | None = None, **flags: object
+) -> dict[str, Any]:
+    """Return dotted setting -> value of what was given on the command line.
+
+    Args:
+        settings: "NAME=VALUE" texts of --set; the value is read as YAML. They win over flags.
+        seed: Sets every seed there is.
+        flags: Setting with "__" for the dot -> value, None where the flag was not given. Paths
+            become absolute, since the settings are kept for later runs from anywhere.
+
+    Raises:
+        UsageError: A text of --set is not NAME=VALUE.
+    """
+    values: dict[str, Any] = dict.fromkeys(SEEDS, seed)
+    for name, value in flags.items():
+        kept = str(Path(value).expanduser().absolute()) if isinstance(value, Path) else value
+        values[name.replace("__", ".")] = kept
+    for text in settings or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes NAME=VALUE, such as train.epochs=2, not {text!r}.")
+        values[name.strip()] = _read_value(value)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def absolute_sources(sources: Iterable[str] | None) -> list[str] | None:
+    """Return files, folders and globs as absolute paths, None if there are none."""
+    return [str(Path(source).expanduser().absolute()) for source in sources or ()] or None
+
+
+def _read_value(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def parse_contenders(texts: Iterable[str] | None) -> Mapping[str, str]:
+    """Return name -> spec of "NAME=SPEC" texts, in their order.
+
+    Raises:
+        UsageError: A text is not NAME=SPEC, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, spec = (part.strip() for part in text.partition("="))
+        if not (name and equals and spec):
+            raise UsageError(
+                f"--contender takes NAME=SPEC, such as tuned=tuned/model, not {text!r}."
+            )
+        if name in found:
+            raise UsageError(f"Two contenders are called {name!r}. Give each its own name.")
+        found[name] = spec
+    return found

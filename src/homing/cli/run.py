@@ -1,0 +1,78 @@
+"""`homing run`: documents in, a tuned model and a report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homing.cli import options
+from homing.cli.session import JsonOption, QuietOption, answering
+
+
+def run(
+    sources: options.SourcesArgument = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder that holds all of the job.")
+    ] = None,
+    test_questions: options.TestQuestionsOption = None,
+    train_questions: options.TrainQuestionsOption = None,
+    base_model: options.BaseModelOption = None,
+    epochs: options.EpochsOption = None,
+    lr: options.LearningRateOption = None,
+    batch_passages: options.BatchOption = None,
+    max_tokens: options.MaxTokensOption = None,
+    passage_tokens: options.PassageTokensOption = None,
+    ablation: Annotated[
+        bool | None,
+        typer.Option(
+            "--ablation/--no-ablation",
+            help="Also tune without the train questions, to tell what the writer alone brings.",
+        ),
+    ] = None,
+    workers: options.WorkersOption = None,
+    time_limit: options.TimeLimitOption = None,
+    device: options.DeviceOption = None,
+    seed: options.SeedOption = None,
+    config: options.ConfigOption = None,
+    set_: options.SetOption = None,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Tune a model on documents and tell whether it helped.
+
+    Run again, it continues: a stage whose inputs and settings are unchanged is not run again.
+
+    Settings come from --config, else from the workspace's own homing.yaml, else they are the
+    defaults; options win over all of them, and what was used is saved in the workspace.
+    """
+    from homing.errors import UsageError
+    from homing.pipeline import open_job, run_job
+
+    if out is None:
+        raise UsageError("Say where to put the results: homing run handbook/ --out tuned/")
+    overrides = options.overrides(
+        set_,
+        seed=seed,
+        sources=options.absolute_sources(sources),
+        test_questions=test_questions,
+        train_questions=train_questions,
+        ingest__max_tokens=passage_tokens,
+        ingest__workers=workers,
+        ingest__time_limit_s=time_limit,
+        train__base_model=base_model,
+        train__epochs=epochs,
+        train__learning_rate=lr,
+        train__batch_passages=batch_passages,
+        train__max_tokens=max_tokens,
+        train__ablation=ablation,
+        train__device=device,
+    )
+    with (
+        answering(json_output=json_output, quiet=quiet) as answer,
+        open_job(out, create=True, config=config, overrides=overrides) as job,
+    ):
+        outcome = run_job(job)
+        answer.data = outcome.as_json()
+        answer.text = f"{outcome.verdict}\n\nReport: {outcome.report}\nModel:  {outcome.model}"

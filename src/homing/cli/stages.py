@@ -1,0 +1,27 @@
+"""One stage of a workspace, as its verb runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homing.cli.session import Answer
+
+
+def run_stage(
+    name: str,
+    folder: Path,
+    answer: Answer,
+    *,
+    create: bool = False,
+    config: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> None:
+    """Run one stage and fill in what the verb answers."""
+    from homing.pipeline import STAGES, open_job
+
+    with open_job(folder, create=create, config=config, overrides=overrides) as job:
+        result = STAGES[name](job)
+    answer.data = result.as_json()
+    answer.text = result.text

@@ -1,0 +1,61 @@
+"""`homing train`: a workspace, or any dataset, to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homing.cli import options
+from homing.cli.session import JsonOption, QuietOption, answering
+
+
+def train(
+    dataset: options.DatasetArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The model folder; without it, the workspace's own."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="The split to learn from.")] = None,
+    base_model: options.BaseModelOption = None,
+    epochs: options.EpochsOption = None,
+    lr: options.LearningRateOption = None,
+    batch_passages: options.BatchOption = None,
+    max_tokens: options.MaxTokensOption = None,
+    device: options.DeviceOption = None,
+    seed: options.SeedOption = None,
+    config: options.ConfigOption = None,
+    set_: options.SetOption = None,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Tune a base model on a dataset."""
+    from homing.cli.stages import run_stage
+    from homing.errors import UsageError
+    from homing.pipeline import train_dataset
+    from homing.workspace import Workspace
+
+    overrides = options.overrides(
+        set_,
+        train__seed=seed,
+        train__base_model=base_model,
+        train__epochs=epochs,
+        train__learning_rate=lr,
+        train__batch_passages=batch_passages,
+        train__max_tokens=max_tokens,
+        train__device=device,
+    )
+    with answering(json_output=json_output, quiet=quiet) as answer:
+        if out is not None:
+            result = train_dataset(dataset, out, split=split, config=config, overrides=overrides)
+            answer.data, answer.text = result.as_json(), result.text
+        elif Workspace.is_at(dataset):
+            if split is not None:
+                raise UsageError("A workspace learns from its train split; --split needs --out.")
+            run_stage("train", dataset, answer, config=config, overrides=overrides)
+        else:
+            raise UsageError(
+                f"{dataset} is not a workspace, so say where the model goes: "
+                f"homing train {dataset} --out MODEL"
+            )
