@@ -142,7 +142,7 @@ class SentenceTransformerEncoder:
 
 
 def encoder_for(
-    spec: str | None = None, *, max_tokens: int | None = None, device: str | None = None
+    spec: str | None = None, max_tokens: int | None = None, device: str | None = None
 ) -> SentenceTransformerEncoder:
     """Return an encoder for a model folder, a hub id, or None for the embedded default.
 

@@ -1,0 +1,107 @@
+"""Vectors that were computed once and are kept: in memory, and on disk if a folder is given.
+
+On disk each batch of new vectors is a part of its own, written under a temporary name and then
+renamed; nothing is ever changed. A part whose checksum fails is ignored, its texts embedded anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from homing.dataset.tables import atomic
+from homing.progress import say
+from homing.types import Encoder, FloatArray
+
+TEXTS_IN_PART = 16_384
+"""New texts embedded between two parts: what a crash can cost at most."""
+
+Digest = bytes
+
+
+class CachedEncoder:
+    """An `Encoder` that asks another one only for texts it has not seen under the same key."""
+
+    def __init__(self, encoder: Encoder, folder: Path | None = None) -> None:
+        """Wrap an encoder.
+
+        Args:
+            folder: Where vectors are kept, in a subfolder for each encoder key; made when first
+                needed. None keeps them in memory alone.
+        """
+        self.encoder = encoder
+        self.key = encoder.key
+        self.dimensions = encoder.dimensions
+        self.folder = None if folder is None else folder / encoder.key[:32]
+        self._vectors: dict[Digest, FloatArray] = {}
+        self._is_read = False
+
+    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+        """Return one unit vector for each question, float32 (n, `dimensions`)."""
+        return self._look_up(texts, "query", self.encoder.encode_queries)
+
+    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+        """Return one unit vector for each passage, float32 (n, `dimensions`)."""
+        return self._look_up(texts, "passage", self.encoder.encode_passages)
+
+    def _look_up(
+        self, texts: Sequence[str], side: str, encode: Callable[[Sequence[str]], FloatArray]
+    ) -> FloatArray:
+        if not self._is_read:
+            self._read_parts()
+        digests = [_digest(self.key, side, text) for text in texts]
+        missing = {
+            digest: text
+            for digest, text in zip(digests, texts, strict=True)
+            if digest not in self._vectors
+        }
+        new = list(missing)
+        for start in range(0, len(new), TEXTS_IN_PART):
+            part = new[start : start + TEXTS_IN_PART]
+            vectors = encode([missing[digest] for digest in part])
+            self._vectors.update(zip(part, vectors, strict=True))
+            self._write_part(part, vectors)
+        found = np.empty((len(digests), self.dimensions), dtype=np.float32)
+        for row, digest in enumerate(digests):
+            found[row] = self._vectors[digest]
+        return found
+
+    def _read_parts(self) -> None:
+        self._is_read = True
+        if self.folder is None or not self.folder.is_dir():
+            return
+        for path in sorted(self.folder.glob("part-*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as part:
+                    digests, vectors = part["digests"], part["vectors"]
+                fits = vectors.shape == (len(digests), self.dimensions)
+                if not fits or vectors.dtype != np.float32:
+                    raise ValueError(f"it holds {vectors.dtype} {vectors.shape}")
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                say(f"Kept vectors in {path} are damaged and ignored: {error}")
+                continue
+            rows = (digest.tobytes() for digest in digests)
+            self._vectors.update(zip(rows, vectors, strict=True))
+
+    def _write_part(self, digests: list[Digest], vectors: FloatArray) -> None:
+        if self.folder is None:
+            return
+        name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+        path = self.folder / f"part-{name}.npz"
+        rows = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
+        try:
+            with atomic(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, digests=rows, vectors=vectors)
+        except OSError as error:
+            # Losing the cache costs time, not results.
+            say(f"Vectors cannot be kept in {self.folder} ({error}); going on without.")
+            self.folder = None
+
+
+def _digest(key: str, side: str, text: str) -> Digest:
+    raw = text.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(f"{key}\n{side}\n".encode() + raw).digest()

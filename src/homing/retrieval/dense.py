@@ -1,0 +1,31 @@
+"""Dense retrieval: the dot product of unit vectors, over the whole corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homing.types import Encoder, FloatArray
+
+
+class DenseRetriever:
+    """A `Retriever` that scores by cosine similarity.
+
+    Attributes:
+        n_passages: Size of the corpus.
+        vectors: The passages' vectors, float32 (n_passages, dimensions).
+    """
+
+    def __init__(self, encoder: Encoder, texts: Sequence[str]) -> None:
+        """Embed the corpus.
+
+        Args:
+            texts: What `passage_input` gives for each passage, in corpus order.
+        """
+        self.encoder = encoder
+        self.n_passages = len(texts)
+        self.vectors = encoder.encode_passages(texts)
+
+    def scores(self, queries: Sequence[str]) -> FloatArray:
+        """Return cosine similarities, float32 (n_queries, n_passages), in [-1, 1]."""
+        similarities: FloatArray = self.encoder.encode_queries(queries) @ self.vectors.T
+        return similarities
