@@ -1,0 +1,1 @@
+"""Files in, passages out: finding, reading, cleaning and chunking documents."""

@@ -1,0 +1,171 @@
+"""PDF, through pdfium: the only file that imports it.
+
+pdfium is not thread-safe and may crash on hostile files: call this in a worker process.
+Costs about 2 ms a page: text comes page by page, geometry and font only for the two ends of each
+line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+from homing.ingestion.cleaning import clean_pages
+from homing.ingestion.headings import mark_headings
+from homing.ingestion.raw import Line, RawDocument, UnreadableError
+
+FONT_NAME_BYTES = 128
+
+
+def read_pdf(path: Path) -> RawDocument:
+    """Return the cleaned text of a PDF, page by page, with the headings found in it.
+
+    Raises:
+        UnreadableError: "encrypted", "damaged" or "no_text_layer".
+    """
+    import pypdfium2
+
+    try:
+        pdf = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        raise _opening_error(path, error) from error
+    try:
+        pages = [_page_lines(pdf, number) for number in range(len(pdf))]
+        if not any(line.text for page in pages for line in page):
+            raise _no_text_error(path, len(pdf))
+        metadata = pdf.get_metadata_dict()
+        return RawDocument(metadata.get("Title", ""), mark_headings(clean_pages(pages)), paged=True)
+    finally:
+        pdf.close()
+
+
+def _opening_error(path: Path, error: Exception) -> UnreadableError:
+    if "password" in str(error).lower():
+        return UnreadableError(
+            "encrypted",
+            f"{path.name} is encrypted. Save a copy without a password, for instance with: "
+            "qpdf --decrypt --password=SECRET in.pdf out.pdf",
+        )
+    return UnreadableError(
+        "damaged",
+        f"{path.name} is a damaged or truncated PDF ({error}). Fetch it again, or repair it, for "
+        "instance with: qpdf in.pdf out.pdf",
+    )
+
+
+def _no_text_error(path: Path, n_pages: int) -> UnreadableError:
+    if n_pages == 0:
+        return UnreadableError("damaged", f"{path.name} has no pages. Fetch the file again.")
+    return UnreadableError(
+        "no_text_layer",
+        f"{path.name}: none of its {n_pages} pages has a text layer; they are pictures. "
+        "Run OCR first, for instance with: ocrmypdf in.pdf out.pdf",
+    )
+
+
+def _page_lines(pdf: Any, number: int) -> list[Line]:
+    """Return the lines of one page, top to bottom as pdfium orders them."""
+    page = pdf[number]
+    try:
+        text_page = page.get_textpage()
+        try:
+            return _PageReader(text_page).lines()
+        finally:
+            text_page.close()
+    finally:
+        page.close()
+
+
+class _PageReader:
+    """Cuts the text of one page into lines and measures them."""
+
+    def __init__(self, text_page: Any) -> None:
+        import pypdfium2.raw as pdfium
+
+        self.pdfium = pdfium
+        self.handle = text_page.raw
+        self.text: str = text_page.get_text_range()
+        self.aligned = len(self.text) == text_page.count_chars()
+        self.x, self.y = ctypes.c_double(), ctypes.c_double()
+        self.box = pdfium.FS_RECTF()
+        self.name = ctypes.create_string_buffer(FONT_NAME_BYTES)
+        self.flags = ctypes.c_int()
+
+    def lines(self) -> list[Line]:
+        """Return the lines, white space stripped, empty ones left out."""
+        found: list[Line] = []
+        start = 0
+        for part in self.text.split("\n"):
+            first = start + len(part) - len(part.lstrip())
+            last = start + len(part.rstrip())
+            start += len(part) + 1
+            while first < last:
+                end = self._line_end(first, last)
+                found.append(self._measure(first, end))
+                first = end
+                while first < last and self.text[first].isspace():
+                    first += 1
+        return found
+
+    def _index(self, position: int) -> int:
+        """Return pdfium's number of the character at `position` of the text."""
+        if self.aligned:
+            return position
+        index: int = self.pdfium.FPDFText_GetCharIndexFromTextIndex(self.handle, position)
+        return max(index, 0)
+
+    def _origin(self, position: int) -> tuple[float, float]:
+        """Return where a character stands: x and base line, in points."""
+        self.pdfium.FPDFText_GetCharOrigin(self.handle, self._index(position), self.x, self.y)
+        return self.x.value, self.y.value
+
+    def _height(self, position: int) -> float:
+        """Return the height of a character's font on the page, in points."""
+        self.pdfium.FPDFText_GetLooseCharBox(self.handle, self._index(position), self.box)
+        return float(abs(self.box.top - self.box.bottom))
+
+    def _line_end(self, first: int, last: int) -> int:
+        """Return where the characters leave the base line on which `first` stands.
+
+        pdfium sometimes runs lines together, list items above all; their base lines tell.
+        """
+        base = self._origin(first)[1]
+        slack = 0.6 * (self._height(first) or 10.0)
+        if abs(self._origin(last - 1)[1] - base) <= slack:
+            return last
+        low, high = first, last - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            probe = middle
+            while probe > low and self.text[probe].isspace():
+                probe -= 1  # spaces that pdfium made up have no place of their own
+            if abs(self._origin(probe)[1] - base) <= slack:
+                low = middle
+            else:
+                high = probe
+        return high if high > first else last
+
+    def _measure(self, first: int, end: int) -> Line:
+        text = self.text[first:end].rstrip()
+        last = first + len(text) - 1
+        x, y = self._origin(first)
+        bold, italic = self._style(first)
+        if bold or italic:
+            bold_end, italic_end = self._style(last)
+            middle = first + len(text) // 2
+            bold_middle, italic_middle = self._style(middle)
+            bold, italic = (
+                bold and bold_end and (bold_middle or text[middle - first].isspace()),
+                italic and italic_end and (italic_middle or text[middle - first].isspace()),
+            )
+        size = self._height(last)  # the first may be a bullet in another font
+        return Line(text, x, float(self.box.right), y, size, bold, italic)
+
+    def _style(self, position: int) -> tuple[bool, bool]:
+        """Return whether a character is bold and whether it is italic, by its font's name."""
+        index = self._index(position)
+        self.pdfium.FPDFText_GetFontInfo(self.handle, index, self.name, FONT_NAME_BYTES, self.flags)
+        name = self.name.value.lower()
+        bold = b"bold" in name or b"black" in name or b"heavy" in name or b"demi" in name
+        return bold, b"italic" in name or b"oblique" in name
