@@ -266,7 +266,8 @@ class Evaluation:
         by_query: contender -> measure -> float64 (n_queries,), rows as `query_ids`.
         runs: contender -> top 100.
         cluster_unit: What the bootstrap resampled: "document", "passage" or "query".
-        query_source: "people", "written" or "mixed": who asked the test questions.
+        query_source: Who asked the test questions: "people" (writer "person"), "written" (any
+            other writer), "unknown" (imported without one), or "mixed".
     """
 
     split: str
