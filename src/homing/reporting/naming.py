@@ -1,0 +1,99 @@
+"""What contenders are called: in a sentence, in a table, and by which colour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from homing.reporting.data import ReportData
+
+FUSION = re.compile(r"fusion\((?P<parts>[^()]*)\)")
+SPARE_STYLES = ("other-1", "other-2", "other-3", "other-4")
+
+
+def spoken_name(data: ReportData, name: str) -> str:
+    """Return the contender as it stands in a sentence: "BM25 fused with the tuned model"."""
+    return _name(data, name, _spoken, " fused with ")
+
+
+def short_name(data: ReportData, name: str) -> str:
+    """Return the contender as it stands in a table: "Tuned model", "BM25 + tuned"."""
+    if name in (data.tuned_name, data.base_name):
+        return spoken_name(data, name).removeprefix("the ").capitalize()
+    return _name(data, name, _short, " + ")
+
+
+def sentence_start(text: str) -> str:
+    """Return the text with a capital first letter; the rest is left as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def fused_parts(data: ReportData, name: str) -> tuple[str, ...]:
+    """Return the names of the contenders that this one fuses; empty if it is not a fusion.
+
+    BM25 comes first, however the fusion was written; weights are left out.
+    """
+    match = FUSION.fullmatch(data.evaluation.contenders[name].spec.replace(" ", ""))
+    if match is None:
+        return ()
+    parts = [p for p in match["parts"].split(",") if p in data.evaluation.contenders]
+    return tuple(sorted(parts, key=lambda part: not is_bm25(data, part)))
+
+
+def is_bm25(data: ReportData, name: str) -> bool:
+    """Return whether the contender is BM25 alone."""
+    return data.evaluation.contenders[name].spec.strip().lower() == "bm25"
+
+
+def uses_bm25(data: ReportData, name: str) -> bool:
+    """Return whether the contender is BM25 or a fusion that holds it."""
+    return is_bm25(data, name) or any(is_bm25(data, part) for part in fused_parts(data, name))
+
+
+def styles(data: ReportData) -> dict[str, str]:
+    """Return contender -> style ("tuned", "base", "bm25", "fused-tuned", …), each used once.
+
+    A style is a colour and a dash, defined by the style sheet for light and dark. Beyond the four
+    spare ones styles are used again.
+    """
+    chosen: dict[str, str] = {}
+    n_spare = 0
+    for name in data.evaluation.contenders:
+        style = _style(data, name)
+        if not style or style in chosen.values():
+            style = SPARE_STYLES[n_spare % len(SPARE_STYLES)]
+            n_spare += 1
+        chosen[name] = style
+    return chosen
+
+
+def _style(data: ReportData, name: str) -> str:
+    parts = fused_parts(data, name)
+    if data.tuned_name in parts:
+        return "fused-tuned"
+    if data.base_name in parts:
+        return "fused-base"
+    if name == data.tuned_name:
+        return "tuned"
+    if name == data.base_name:
+        return "base"
+    return "bm25" if is_bm25(data, name) else ""
+
+
+def _name(data: ReportData, name: str, simple: Callable[[ReportData, str], str], joint: str) -> str:
+    parts = fused_parts(data, name)
+    if len(parts) < 2:
+        return simple(data, name)
+    return joint.join(simple(data, part) for part in parts)
+
+
+def _spoken(data: ReportData, name: str) -> str:
+    if name == data.tuned_name:
+        return "the tuned model"
+    if name == data.base_name:
+        return "the base model"
+    return "BM25" if is_bm25(data, name) else name
+
+
+def _short(data: ReportData, name: str) -> str:
+    return "BM25" if is_bm25(data, name) else name
