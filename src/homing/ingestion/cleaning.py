@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 
 from homing.ingestion.raw import Line
 
@@ -46,10 +47,13 @@ LINE_ENDS = "\x85\u2028\u2029"
 BULLET = re.compile(
     r"(?:[•●▪■◦○‣⁃∙·◆➢✓\uf0b7\uf0a7–—-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])(?:\s|$)"
 )
-NUMBER_CELL = re.compile(r"[($€£¥+−–-]*\d(?:[\d.,]*\d)?[)%]*|[—–-]+|[$€£¥%)]+|N/?A|\*+")
+NUMBER_CELL = re.compile(
+    r"[($€£¥+−–-]*\d(?:[\d.,]*\d)?[)%]*|[—–-]+|[$€£¥%)]+|N/?A|\*+|NM|(?:years?|months?|days?)"
+)
 PAGE_NUMBER = re.compile(
     r"(?:page |[-–—|] ?)?(?:[A-Z]-)?(\d{1,4})(?: ?[-–—|]| (?:of|/) \d+)?", re.IGNORECASE
 )
+FOOTNOTE_MARK = re.compile(r"\(?(?:\d{1,2}|[a-z*†‡])\)?")
 LEADERS = re.compile(r"(?:[.…_] ?){4,}")
 TERMINAL = (".", "!", "?", ":", ";", ".”", '."', ".)", "?”", "。", "！", "？")
 WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -98,12 +102,12 @@ def squash(text: str) -> str:
 
 
 def is_row(text: str) -> bool:
-    """Return whether a line looks like a row of a table: much of it is figures."""
+    """Return whether a line reads like a row of a table: it ends in figures."""
     cells = text.split()
-    n_numbers = sum(1 for cell in cells if NUMBER_CELL.fullmatch(cell))
-    if n_numbers < 2:
-        return n_numbers == len(cells)
-    return n_numbers / len(cells) >= 0.3
+    n_ending = 0
+    while n_ending < len(cells) and NUMBER_CELL.fullmatch(cells[-1 - n_ending]):
+        n_ending += 1
+    return n_ending >= 2 or n_ending == len(cells)
 
 
 def clean_pages(pages: Sequence[Sequence[Line]]) -> list[list[Paragraph]]:
@@ -115,7 +119,10 @@ def clean_pages(pages: Sequence[Sequence[Line]]) -> list[list[Paragraph]]:
 def _plain_lines(page: Sequence[Line]) -> list[Line]:
     """Return the lines as plain text; those that are nothing but a rule are left out."""
     lines = []
+    usual = median(line.size for line in page) if page else 0.0
     for line in page:
+        if line.size < 0.8 * usual and FOOTNOTE_MARK.fullmatch(line.text):
+            continue  # torn off the word that it belongs to
         # pdfium gives U+FFFE for a hyphen at which it thinks that a line was broken
         text = line.text.replace("\ufffe", "-")
         text = f"{text[:-1]}-" if text.endswith("\u00ad") else text
@@ -188,7 +195,7 @@ class _Joiner:
         for page in self.pages:
             done.append([])
             left, right = _extent(page)
-            rows = [is_row(line.text) for line in page]
+            rows = [line.tabular or is_row(line.text) for line in page]
             for i, line in enumerate(page):
                 turned = i == 0
                 if last and not (last[2] or rows[i]) and self._continues(last, line, turned):
@@ -197,7 +204,7 @@ class _Joiner:
                     close = last is not None and not turned and self._near(last[0], line)
                     glue = "\n" if close or BULLET.match(line.text) else "\n\n"
                     done[-1].append(_begin(line, glue, rows[i], left, right))
-                last = (line, _right_margin(page, rows, i), rows[i])
+                last = (line, _right_margin(page, i), rows[i])
         return done
 
     def _near(self, above: Line, below: Line) -> bool:
@@ -215,7 +222,8 @@ class _Joiner:
         full = before.right + first_word > margin
         if turned or before.base <= line.base:  # a new page or column
             return not before.text.endswith(TERMINAL) and (small or (full and not line.bold))
-        indented = line.left > before.left + 0.7 * line.size and not BULLET.match(before.text)
+        hangs = before.bold or BULLET.match(before.text)
+        indented = line.left > before.left + 0.7 * line.size and not hangs
         return full and not indented and self._near(before, line)
 
     def _append(self, done: list[list[Paragraph]], line: Line) -> None:
@@ -272,13 +280,11 @@ def _extent(page: Sequence[Line]) -> tuple[float, float]:
     return min(line.left for line in page), max(line.right for line in page)
 
 
-def _right_margin(page: Sequence[Line], rows: Sequence[bool], i: int) -> float:
+def _right_margin(page: Sequence[Line], i: int) -> float:
     """Return how far right the text of this line's column goes."""
     line = page[i]
     around = range(max(0, i - MARGIN_LINES), min(len(page), i + MARGIN_LINES + 1))
     rights = [
-        page[j].right
-        for j in around
-        if not rows[j] and page[j].left < line.right and page[j].right > line.left
+        page[j].right for j in around if page[j].left < line.right and page[j].right > line.left
     ]
     return max(rights, default=line.right)

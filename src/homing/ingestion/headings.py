@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from homing.ingestion.cleaning import BULLET, TERMINAL, Paragraph
 from homing.ingestion.raw import Block
 
-MAX_CHARACTERS = 280
+MAX_CHARACTERS = 400
+MAX_LABEL = 160
 MAX_RUN = 4
 """More emphasised lines than this in a row are a cover page or a table, not headings."""
 
 LARGER = 1.12
 """A font so many times the body's is emphasis by itself."""
+
+LOCAL_CHARACTERS = 1500
+"""So much text on a page and its neighbours decides what the body's size is there."""
 
 PART = re.compile(r"part\s+[IVX\d]+\b\.?(?!.*[a-z].*\.$)", re.IGNORECASE)
 ITEM = re.compile(r"(?:item|chapter|article|appendix|annex)\s+(?:\d+[a-z]?|[IVX]+|[A-Z])\b", re.I)
@@ -33,33 +38,114 @@ NOT_A_HEADING = re.compile(
     r"|(?:as (?:of|at) )?(?:january|february|march|april|may|june|july|august|september|october"
     r"|november|december)\s+\d"
     r"|(?:[\d$%,.\s—–-]|change|total\b)+$"
-    r"|(?:by|name|title|date|signature|page)s?:?$"
+    r"|(?:by|name|title|date|signature|page)s?:?$|signatures? title"
     r"|table of contents$|continued|_",
     re.IGNORECASE,
 )
 UNITS = re.compile(r"\((?:in|amounts?|dollars|\$|unaudited|except)\b", re.IGNORECASE)
 
+CONTENTS_ENTRY = re.compile(r"(?=.*[^\W\d_]{3}).*[^\d\s,$)%—–-]\s+(?:[A-Z]-)?(\d{1,3})")
+CONTENTS_LINES = 6
+COVER_LINES, COVER_STYLES = 5, 3
+ADJACENT_EVIDENCE = 2
+
 Style = tuple[float, ...]
+LOOKS = 2.0
+"""First member of a `Style` that goes by looks; parts have 0, items and chapters 1."""
 
 
 def mark_headings(pages: Sequence[Sequence[Paragraph]]) -> tuple[tuple[Block, ...], ...]:
     """Return the paragraphs as blocks, headings with their level."""
     paragraphs = [paragraph for page in pages for paragraph in page]
-    body = _body_size(paragraphs)
-    styles = [_style(paragraph, body) for paragraph in paragraphs]
+    sizes = _body_sizes(pages)
+    styles = [
+        style for page, size in zip(pages, sizes, strict=True) for style in _page_styles(page, size)
+    ]
     _drop_unfounded(paragraphs, styles)
-    ranks = {style: rank for rank, style in enumerate(sorted({s for s in styles if s}), start=1)}
-    levels = iter(ranks[style] if style else 0 for style in styles)
+    order = _order(styles)
+    levels = _depths([order.index(style) if style else None for style in styles])
     return tuple(tuple(Block(p.text, next(levels), p.glue) for p in page) for page in pages)
 
 
-def _body_size(paragraphs: Sequence[Paragraph]) -> float:
+def _page_styles(page: Sequence[Paragraph], body: float) -> list[Style | None]:
+    """Return the looks of the possible headings of a page; none on covers and in contents lists."""
+    styles = [_style(paragraph, body) for paragraph in page]
+    centred = {style for p, style in zip(page, styles, strict=True) if style and p.centred}
+    n_centred = sum(1 for p, style in zip(page, styles, strict=True) if style and p.centred)
+    cover = len(centred) >= COVER_STYLES and n_centred >= COVER_LINES
+    if cover:
+        return [None] * len(page)
+    entries = _contents_entries(page)
+    return [None if entries and i >= entries[0] else style for i, style in enumerate(styles)]
+
+
+def _contents_entries(page: Sequence[Paragraph]) -> list[int]:
+    """Return the numbers of the paragraphs that are lines of a table of contents, or nothing."""
+    matches = [(i, CONTENTS_ENTRY.fullmatch(p.text)) for i, p in enumerate(page)]
+    entries = [(i, int(match[1])) for i, match in matches if match]
+    ascending = all(first <= second for (_, first), (_, second) in pairwise(entries))
+    return [i for i, _ in entries] if len(entries) >= CONTENTS_LINES and ascending else []
+
+
+def _order(styles: Sequence[Style | None]) -> list[Style]:
+    """Return the looks, the outermost first.
+
+    Where one kind of heading is often directly followed by another, no text between them, the
+    first is taken to be above the second, whatever they look like.
+    """
+    above: Counter[tuple[Style, Style]] = Counter()
+    for first, second in pairwise(styles):
+        if first and second and first != second:
+            above[first, second] += 1
+    order = sorted({style for style in styles if style})
+    for _ in order:
+        for i in range(len(order) - 1):
+            upper, lower = order[i], order[i + 1]
+            fixed = upper[0] < LOOKS  # parts and chapters stay on top
+            if not fixed and above[lower, upper] - above[upper, lower] >= ADJACENT_EVIDENCE:
+                order[i], order[i + 1] = lower, upper
+    return order
+
+
+def _depths(ranks: Sequence[int | None]) -> Iterator[int]:
+    """Yield for each paragraph 0, or how deep its heading is nested, counted from 1."""
+    above: list[int] = []
+    for rank in ranks:
+        if rank is None:
+            yield 0
+            continue
+        while above and above[-1] >= rank:
+            above.pop()
+        above.append(rank)
+        yield len(above)
+
+
+def body_size(paragraphs: Iterable[Paragraph]) -> float:
     """Return the font height in which most of the prose is set."""
+    sizes = _characters_by_size(paragraphs)
+    return sizes.most_common(1)[0][0] if sizes else 1.0
+
+
+def _body_sizes(pages: Sequence[Sequence[Paragraph]]) -> list[float]:
+    """Return the body's font height for each page: an appendix may be set larger."""
+    counts = [_characters_by_size(page) for page in pages]
+    whole = body_size(paragraph for page in pages for paragraph in page)
+    result = []
+    for i in range(len(pages)):
+        nearby: Counter[float] = Counter()
+        for count in counts[max(0, i - 1) : i + 2]:
+            nearby.update(count)
+        size, n_characters = nearby.most_common(1)[0] if nearby else (whole, 0)
+        result.append(size if n_characters >= LOCAL_CHARACTERS else whole)
+    return result
+
+
+def _characters_by_size(paragraphs: Iterable[Paragraph]) -> Counter[float]:
     sizes: Counter[float] = Counter()
     for paragraph in paragraphs:
         if not paragraph.row:
             sizes[round(paragraph.size, 1)] += len(paragraph.text)
-    return sizes.most_common(1)[0][0] if sizes else 1.0
+    return sizes
 
 
 def _style(paragraph: Paragraph, body: float) -> Style | None:
@@ -73,13 +159,12 @@ def _style(paragraph: Paragraph, body: float) -> Style | None:
     numbered = NUMBERED.match(text)
     if not (larger or paragraph.bold or paragraph.italic) or not _reads_as_heading(paragraph):
         return None
-    kind = 0 if PART.match(text) else 1 if ITEM.match(text) else 2
-    if kind < 2 and len(text) < 120:
-        return (float(kind),)
+    if len(text) < MAX_LABEL and (PART.match(text) or ITEM.match(text)):
+        return (0.0,) if PART.match(text) else (1.0,)
     size = -round(paragraph.size / (body or 1.0), 1) if larger else -1.0
     face = 0 if paragraph.bold and not paragraph.italic else 1 if paragraph.bold else 2
     depth = numbered[1].count(".") if numbered else 0
-    return (2.0, size, not text.isupper(), face, not NOTE.match(text), depth)
+    return (LOOKS, size, not text.isupper(), face, not NOTE.match(text), depth)
 
 
 def _reads_as_heading(paragraph: Paragraph) -> bool:
@@ -93,7 +178,7 @@ def _reads_as_heading(paragraph: Paragraph) -> bool:
         return paragraph.n_lines <= 4
     if paragraph.italic:
         return paragraph.n_lines == 1 and len(text) <= 90 and not text.endswith(TERMINAL)
-    return paragraph.n_lines <= 3
+    return paragraph.n_lines <= 3 and not text.endswith(TERMINAL)
 
 
 def _drop_unfounded(paragraphs: Sequence[Paragraph], styles: list[Style | None]) -> None:
@@ -105,6 +190,8 @@ def _drop_unfounded(paragraphs: Sequence[Paragraph], styles: list[Style | None])
             continue
         founded = i < len(paragraphs) and _is_prose(paragraphs[i])
         keep = run if founded and len(run) <= MAX_RUN else run[-1:] if founded else []
+        if founded and BULLET.match(paragraphs[i].text):
+            keep = [j for j in keep if not paragraphs[j].text.endswith((".", ":"))]
         table = not founded and len(run) <= MAX_RUN
         for j in run:
             if j not in keep and not (table and paragraphs[j].centred):

@@ -30,6 +30,7 @@ class Line:
         size: Height of the font.
         bold: The whole line is.
         italic: The whole line is.
+        tabular: A wide gap stands before its last word, as in a table's row.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Line:
     size: float
     bold: bool = False
     italic: bool = False
+    tabular: bool = False
 
 
 @dataclass(frozen=True, slots=True)

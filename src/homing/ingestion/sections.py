@@ -11,7 +11,6 @@ TINY_TOKENS = 24
 """A section with fewer tokens than this joins the next, unless it says a whole sentence."""
 
 SENTENCE_WORDS = 8
-WHOLE_SENTENCE = (".", "!", "?", "。", "！", "？", ".)", ".”", '."', "?”")
 
 FOREWORD = -1
 """Stands for the missing heading of the text before the first one."""
@@ -87,8 +86,9 @@ def _is_tiny(body: str, count_tokens: Callable[[str], int]) -> bool:
     words = body[: TINY_TOKENS * 16].split()
     if len(words) >= TINY_TOKENS or len(body) > TINY_TOKENS * 12:
         return False
-    if len(words) >= SENTENCE_WORDS and body.endswith(WHOLE_SENTENCE):
-        return False
+    n_running = sum(word.islower() for word in words)
+    if len(words) >= SENTENCE_WORDS and n_running >= len(words) / 2:
+        return False  # a sentence, no list of figures or names
     return count_tokens(body) < TINY_TOKENS
 
 

@@ -1,8 +1,14 @@
-"""Which titles in files' metadata are titles."""
+"""The title of a document: which ones in files' metadata are none, and what a page prints large."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from homing.ingestion.cleaning import Paragraph
+
+MUCH_LARGER = 1.35
+MAX_PRINTED = 150
 
 MIN_LETTER_SHARE = 0.55
 NO_TITLE = re.compile(
@@ -22,3 +28,17 @@ def is_sensible_title(title: str) -> bool:
     if letters < 3 or letters < MIN_LETTER_SHARE * len(title.replace(" ", "")):
         return False
     return len(title) <= 300 and not NO_TITLE.match(title)
+
+
+def printed_title(page: Sequence[Paragraph], body: float) -> str:
+    """Return what a first page prints much larger than all else on it, or "".
+
+    Args:
+        page: Its paragraphs.
+        body: The font height in which most of the document is set.
+    """
+    largest = max((paragraph.size for paragraph in page), default=0.0)
+    lines = [paragraph.text for paragraph in page if paragraph.size > 0.97 * largest]
+    title = " ".join(lines)
+    sensible = len(title) <= MAX_PRINTED and len(lines) <= 3 and is_sensible_title(title)
+    return title if sensible and largest >= MUCH_LARGER * body else ""

@@ -11,11 +11,14 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-from homing.ingestion.cleaning import clean_pages
-from homing.ingestion.headings import mark_headings
+from homing.ingestion.cleaning import clean_pages, squash
+from homing.ingestion.headings import body_size, mark_headings
 from homing.ingestion.raw import Line, RawDocument, UnreadableError
+from homing.ingestion.titles import is_sensible_title, printed_title
 
 FONT_NAME_BYTES = 128
+WIDE_GAP = 1.5
+"""In heights of the font; wider than any space between words."""
 
 
 def read_pdf(path: Path) -> RawDocument:
@@ -34,8 +37,12 @@ def read_pdf(path: Path) -> RawDocument:
         pages = [_page_lines(pdf, number) for number in range(len(pdf))]
         if not any(line.text for page in pages for line in page):
             raise _no_text_error(path, len(pdf))
-        metadata = pdf.get_metadata_dict()
-        return RawDocument(metadata.get("Title", ""), mark_headings(clean_pages(pages)), paged=True)
+        clean = clean_pages(pages)
+        title = squash(pdf.get_metadata_dict().get("Title", ""))
+        if not is_sensible_title(title):
+            body = body_size(paragraph for page in clean for paragraph in page)
+            title = printed_title(clean[0], body)
+        return RawDocument(title, mark_headings(clean), paged=True)
     finally:
         pdf.close()
 
@@ -160,7 +167,18 @@ class _PageReader:
                 italic and italic_end and (italic_middle or text[middle - first].isspace()),
             )
         size = self._height(last)  # the first may be a bullet in another font
-        return Line(text, x, float(self.box.right), y, size, bold, italic)
+        right = float(self.box.right)
+        tabular = self._gap_before_last_word(first, text) > WIDE_GAP * size
+        return Line(text, x, right, y, size, bold, italic, tabular)
+
+    def _gap_before_last_word(self, first: int, text: str) -> float:
+        """Return the distance to the word before, where the last one has a figure in it."""
+        space = text.rfind(" ")
+        if space < 1 or not any(map(str.isdigit, text[space:])):
+            return 0.0
+        begin = self._origin(first + space + 1)[0]
+        self._height(first + len(text[:space].rstrip()) - 1)
+        return begin - float(self.box.right)
 
     def _style(self, position: int) -> tuple[bool, bool]:
         """Return whether a character is bold and whether it is italic, by its font's name."""
