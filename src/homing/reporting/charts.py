@@ -29,6 +29,7 @@ DASHES = {
     "other-3": [4, 2],
     "other-4": [2, 2],
 }
+MAX_CUTOFF = 20
 SMOOTHING_FROM = 40
 
 
@@ -50,8 +51,12 @@ def hit_curves(data: ReportData) -> list[Curve]:
         if name in data.hit_curve:
             points = tuple((k, float(v)) for k, v in enumerate(data.hit_curve[name], 1))
         else:
-            found = {m: v for m, v in result.measures.items() if m.startswith("hit@")}
-            points = tuple(sorted((int(m.removeprefix("hit@")), v) for m, v in found.items()))
+            found = {
+                int(measure.removeprefix("hit@")): value
+                for measure, value in result.measures.items()
+                if measure.startswith("hit@")
+            }
+            points = tuple(sorted((k, v) for k, v in found.items() if k <= MAX_CUTOFF))
         curves.append(Curve(short_name(data, name), looks[name], points))
     return curves
 

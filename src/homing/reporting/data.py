@@ -89,8 +89,8 @@ class ReportData:
         created: When, as it shall be printed; never read from the clock here.
         command: The command line, exactly.
         model: How to use the tuned model.
-        hit_curve: Contender -> hit rate at k = 1, 2, 3, …, in [0, 1]; the evaluation's hit@k
-            serve where it is empty.
+        hit_curve: Contender -> hit rate at k = 1, 2, 3, …, in [0, 1]; where it is empty, the
+            evaluation's measures hit@1 to hit@20 serve, as far as they are there.
         query_texts: Query id -> text, of the test questions.
         passages: Passage id -> passage: at least the first three of each run and the relevant
             ones; more do no harm.

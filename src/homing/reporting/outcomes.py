@@ -1,6 +1,7 @@
 """Questions won and lost: where the tuned model ranks the right passage higher, and where lower.
 
-Ranks are read from the saved runs. As in the evaluation, a duplicate of a right passage is right.
+Ranks are read from the saved runs as the evaluation reads them: a group of duplicates counts as
+one passage, at the rank of its best member, and is right if any of its members is.
 Cost: one pass over both runs, O(questions × 100).
 """
 
@@ -118,9 +119,17 @@ def _first_right_ranks(data: ReportData, run: Run) -> dict[str, int | None]:
         if query_id not in data.relevant:
             continue
         right = _Right.of(data, query_id)
-        marks = (right.mark(data, passage_id) for passage_id in run.ranked_ids(row))
+        marks = (right.mark(data, passage_id) for passage_id in _ranked(data, run, row))
         ranks[query_id] = next((rank for rank, mark in enumerate(marks, 1) if mark), None)
     return ranks
+
+
+def _ranked(data: ReportData, run: Run, row: int) -> list[str]:
+    """Return one query's passages, best first, with one for each group of duplicates."""
+    best: dict[str, str] = {}
+    for passage_id in run.ranked_ids(row):
+        best.setdefault(data.groups.get(passage_id, passage_id), passage_id)
+    return list(best.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,7 @@ def _shown_question(data: ReportData, change: RankChange) -> ShownQuestion:
 
 def _top_passages(data: ReportData, contender: str, query_id: str) -> tuple[ShownPassage, ...]:
     run = data.evaluation.runs[contender]
-    top = run.ranked_ids(run.query_ids.index(query_id))[:N_TOP]
+    top = _ranked(data, run, run.query_ids.index(query_id))[:N_TOP]
     right = _Right.of(data, query_id)
     return tuple(_shown(data, p, rank, right.mark(data, p)) for rank, p in enumerate(top, 1))
 

@@ -98,13 +98,15 @@ def _page_parts(charts: Mapping[str, Spec]) -> dict[str, Any]:
 def _verdict_parts(data: ReportData) -> dict[str, Any]:
     """Return the opening and the tables of contenders."""
     curves = hit_curves(data)
+    table = rows(data)
     unit = data.evaluation.cluster_unit
     return {
         "verdict": judge(data),
         "source": question_source(data),
         "unit": UNIT_NAMES.get(unit, unit),
         "big": big_numbers(data),
-        "rows": rows(data),
+        "rows": table,
+        "against_base": any(row.difference for row in table),
         "ticks": ticks(data),
         "measures": measures_shown(data),
         "all_measures": all_measures(data),

@@ -11,16 +11,14 @@ def question_source(data: ReportData) -> str:
     source = data.evaluation.query_source
     if source == "people":
         return "asked by people"
+    if source == "unknown":
+        return "of unknown origin"
     writers = _writers(data)
     if source == "mixed":
-        n_people = sum(n for writer, n in writers.items() if writer == "person")
-        if n_people:
-            return f"{count(n_people)} of them asked by people, the rest written for the purpose"
-        return "some asked by people, some written for the purpose"
+        n_people = writers.get("person", 0)
+        return f"{count(n_people)} of them asked by people" if n_people else "from several sources"
     names = [_writer_name(writer) for writer in writers if writer not in ("", "person")]
-    return (
-        f"written by {_listed(names)}" if names else "written for the purpose, not asked by people"
-    )
+    return f"written by {_listed(names)}" if names else "written for the purpose"
 
 
 def _writers(data: ReportData) -> dict[str, int]:
@@ -49,11 +47,12 @@ def source_caveat(data: ReportData, *, favours_bm25: bool) -> str:
     """
     if data.evaluation.query_source == "people":
         return ""
-    text = (
-        f"The test questions were not all asked by people ({question_source(data)})."
-        if data.evaluation.query_source == "mixed"
-        else f"The test questions were {question_source(data)}, not asked by people."
-    )
+    if data.evaluation.query_source == "written":
+        text = f"The test questions were {question_source(data)}, not asked by people."
+    elif data.evaluation.query_source == "mixed":
+        text = f"Not all test questions are known to be people's ({question_source(data)})."
+    else:
+        text = "Nothing says who asked the test questions, people or a writer."
     text += (
         " The numbers tell how well passages are found for such questions, not for people's; "
         "to know that, give questions that people asked with --test-questions."

@@ -227,5 +227,6 @@ def _caveats(data: ReportData, winner: str, outcome: Outcome) -> list[Caveat]:
         )
     source = source_caveat(data, favours_bm25=uses_bm25(data, winner))
     caveats.extend([Caveat(source)] if source else [])
-    caveats.extend(Caveat(note) for note in data.evaluation.notes)
-    return caveats
+    # The evaluation notes the source too, in fewer words.
+    notes = [n for n in data.evaluation.notes if not (source and "not asked by people" in n)]
+    return [*caveats, *(Caveat(note) for note in notes)]

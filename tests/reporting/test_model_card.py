@@ -1,0 +1,71 @@
+"""The model card and the summary say what the report says, in short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import yaml
+from handbook_report import handbook_report
+from handbook_text import SECTIONS
+
+from homing.reporting.model_card import render_model_card
+from homing.reporting.terminal import summary_lines
+
+
+def test_the_card_opens_with_front_matter_that_the_hub_reads() -> None:
+    _, front, body = render_model_card(handbook_report()).split("---\n", 2)
+    facts = yaml.safe_load(front)
+    assert facts["library_name"] == "sentence-transformers"
+    assert facts["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert facts["pipeline_tag"] == "sentence-similarity"
+    assert "license" not in facts
+    metrics = facts["model-index"][0]["results"][0]["metrics"]
+    assert {metric["name"]: metric["value"] for metric in metrics}["Hit@5"] == 0.7745
+    assert body.lstrip().startswith("# Sailing school handbook")
+
+
+def test_a_base_model_from_a_folder_is_not_announced_as_the_hubs() -> None:
+    data = handbook_report()
+    card = render_model_card(replace(data, model=replace(data.model, base_model="/home/me/model")))
+    assert "base_model" not in yaml.safe_load(card.split("---\n", 2)[1])
+
+
+def test_the_card_has_usage_measures_with_intervals_data_and_limits() -> None:
+    card = render_model_card(handbook_report())
+    assert 'SentenceTransformer("tuned/model")' in card
+    assert "| Tuned model | 77.5 (71.6–83.3) |" in card
+    assert "102 test questions, written by the offline writer" in card
+    assert "1,934 pairs of question and passage" in card
+    assert "| cloze | extractive | 34 | 5 | 102 |" in card
+    assert "not asked by people" in card.split("## Limits")[1]
+
+
+def test_the_card_tells_nothing_out_of_the_documents() -> None:
+    card = render_model_card(handbook_report())
+    for section in SECTIONS:
+        assert section.text[:40] not in card
+        assert section.path not in card
+        assert not any(question in card for question in section.questions)
+
+
+def test_names_from_outside_break_neither_the_table_nor_the_front_matter() -> None:
+    data = replace(handbook_report(), title="a: [b] | <script>\n---\nc")
+    card = render_model_card(data)
+    assert yaml.safe_load(card.split("---\n", 2)[1])["model-index"][0]["name"].startswith("a: [b]")
+    assert "<script>" not in card.split("---\n", 2)[2]
+
+
+def test_the_summary_is_the_verdict_and_an_aligned_table_in_plain_characters() -> None:
+    lines = summary_lines(handbook_report())
+    assert lines[0] == "BM25 fused with the tuned model scores highest."
+    table = [line for line in lines if line.startswith(("BM25", "Tuned", "Base")) and "  " in line]
+    assert [line.split("  ")[0] for line in table] == [
+        "BM25 + tuned",
+        "Tuned model",
+        "BM25 + base",
+        "Base model",
+        "BM25",
+    ]
+    assert len({len(line) for line in table}) == 1
+    assert "\n".join(lines).isascii()
+    assert any(line.startswith("Note: The test questions were written") for line in lines)
