@@ -54,8 +54,10 @@ PAGE_NUMBER = re.compile(
     r"(?:page |[-–—|] ?)?(?:[A-Z]-)?(\d{1,4})(?: ?[-–—|]| (?:of|/) \d+)?", re.IGNORECASE
 )
 FOOTNOTE_MARK = re.compile(r"\(?(?:\d{1,2}|[a-z*†‡])\)?")
+NUMBER_LAST = re.compile(r".{1,80}?\s[|•-]?\s?(\d{1,4})")
 LEADERS = re.compile(r"(?:[.…_] ?){4,}")
 TERMINAL = (".", "!", "?", ":", ";", ".”", '."', ".)", "?”", "。", "！", "？")
+DANGLING = re.compile(r"\b(?:of|and|the|to|for|in|on|or|with|by|from|a|an|our)$", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
@@ -167,14 +169,21 @@ def _recurring(edges: Sequence[Line | None]) -> set[int]:
 
 
 def _page_numbers(edges: Sequence[Line | None]) -> set[int]:
-    """Return the numbers of the pages whose edge line is a number that counts with the pages."""
-    offset_of = {}
-    for number, line in enumerate(edges):
-        match = PAGE_NUMBER.fullmatch(line.text) if line is not None else None
-        if match:
-            offset_of[number] = int(match[1]) - number
-    n_pages_with = Counter(offset_of.values())
-    return {number for number, offset in offset_of.items() if n_pages_with[offset] >= RECURRENCES}
+    """Return the numbers of the pages whose edge line has a number that counts with the pages.
+
+    The number may stand alone, or behind words on a good part of all pages.
+    """
+    going: set[int] = set()
+    for pattern, least in ((PAGE_NUMBER, RECURRENCES), (NUMBER_LAST, len(edges) // 4)):
+        offset_of = {}
+        for number, line in enumerate(edges):
+            match = pattern.fullmatch(line.text) if line is not None else None
+            if match:
+                offset_of[number] = int(match[1]) - number
+        n_with = Counter(offset_of.values())
+        least = max(least, RECURRENCES)
+        going |= {number for number, offset in offset_of.items() if n_with[offset] >= least}
+    return going
 
 
 # ------------------------------------------------------------------ paragraphs
@@ -219,12 +228,12 @@ class _Joiner:
         if before.bold != line.bold and not small:
             return False
         first_word = len(line.text.split(" ", 1)[0]) / len(line.text) * (line.right - line.left)
-        full = before.right + first_word > margin
+        full = before.right + first_word > margin or DANGLING.search(before.text)
         if turned or before.base <= line.base:  # a new page or column
-            return not before.text.endswith(TERMINAL) and (small or (full and not line.bold))
+            return not before.text.endswith(TERMINAL) and bool(small or (full and not line.bold))
         hangs = before.bold or BULLET.match(before.text)
         indented = line.left > before.left + 0.7 * line.size and not hangs
-        return full and not indented and self._near(before, line)
+        return bool(full) and not indented and self._near(before, line)
 
     def _append(self, done: list[list[Paragraph]], line: Line) -> None:
         """Add `line` to the last paragraph, or begin a page with the rest of it."""

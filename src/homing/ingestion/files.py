@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from homing.errors import UsageError
+from homing.progress import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def find_files(sources: Sequence[str | Path]) -> list[SourceFile]:
     for source in sources:
         for path, name in _expand(source):
             found.setdefault(path, name)
-    files = [SourceFile(path, name) for path, name in _distinct(found)]
+    files = [SourceFile(path, name) for path, name in _distinct(found).items()]
     return sorted(files, key=lambda file: file.name)
 
 
@@ -67,7 +69,7 @@ def _expand(source: str | Path) -> Iterator[tuple[Path, str]]:
 def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield (absolute path, name relative to `folder`) of every visible file below."""
     root = os.path.abspath(folder)
-    for parent, folders, names in os.walk(root, followlinks=False):
+    for parent, folders, names in os.walk(root, onerror=_warn):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
@@ -75,17 +77,17 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, path.relative_to(root).as_posix()
 
 
-def _distinct(found: dict[Path, str]) -> Iterable[tuple[Path, str]]:
-    """Yield (path, name), names that collide lengthened by parent folders until they differ."""
-    by_name: dict[str, list[Path]] = {}
-    for path, name in found.items():
-        by_name.setdefault(name, []).append(path)
-    for name, paths in by_name.items():
-        if len(paths) == 1:
-            yield paths[0], name
-            continue
-        depth = name.count("/") + 2
-        while len({path.parts[-depth:] for path in paths}) < len(paths):
-            depth += 1
-        for path in paths:
-            yield path, "/".join(path.parts[-depth:]).lstrip("/")
+def _warn(error: OSError) -> None:
+    say(f"Left out {error.filename}: the folder cannot be read ({error.strerror}).")
+
+
+def _distinct(found: dict[Path, str]) -> dict[Path, str]:
+    """Return the names, those that collide lengthened by parent folders until all differ."""
+    names = dict(found)
+    while len(set(names.values())) < len(names):
+        n_with = Counter(names.values())
+        for path, name in names.items():
+            if n_with[name] > 1:
+                depth = name.count("/") + 2
+                names[path] = "/".join(part.strip("/") for part in path.parts[-depth:]).strip("/")
+    return names

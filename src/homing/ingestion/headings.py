@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from homing.ingestion.cleaning import BULLET, TERMINAL, Paragraph
 from homing.ingestion.raw import Block
 
 MAX_CHARACTERS = 400
+MIN_OUTLINE_SHARE = 0.7
 MAX_LABEL = 160
 MAX_RUN = 4
 """More emphasised lines than this in a row are a cover page or a table, not headings."""
@@ -32,7 +34,7 @@ ITEM = re.compile(r"(?:item|chapter|article|appendix|annex)\s+(?:\d+[a-z]?|[IVX]
 NOTE = re.compile(r"(?:note|section|§|exhibit)\s*\d+[a-z]?\b", re.IGNORECASE)
 NUMBERED = re.compile(r"(\d+(?:\.\d+)*)\.?\s+\D")
 NOT_A_HEADING = re.compile(
-    r"\(|\W*$"
+    r"[($€£]|\W*$|.*[☐☒☑]|\[|(?:dear|re:|sincerely|very truly|yours)\b"
     r"|(?:the )?(?:fiscal )?(?:years?|(?:three|six|nine|twelve) months|quarters?|weeks?)\b.*"
     r"\bended\b"
     r"|(?:as (?:of|at) )?(?:january|february|march|april|may|june|july|august|september|october"
@@ -50,21 +52,60 @@ COVER_LINES, COVER_STYLES = 5, 3
 ADJACENT_EVIDENCE = 2
 
 Style = tuple[float, ...]
+OUTLINE = -1.0
+"""First member of a `Style` that a bookmark gave."""
+
 LOOKS = 2.0
 """First member of a `Style` that goes by looks; parts have 0, items and chapters 1."""
 
 
-def mark_headings(pages: Sequence[Sequence[Paragraph]]) -> tuple[tuple[Block, ...], ...]:
-    """Return the paragraphs as blocks, headings with their level."""
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """An entry of a file's own outline; `level` counts from 0, `page` too."""
+
+    title: str
+    level: int
+    page: int
+
+
+def mark_headings(
+    pages: Sequence[Sequence[Paragraph]], outline: Sequence[Bookmark] = ()
+) -> tuple[tuple[Block, ...], ...]:
+    """Return the paragraphs as blocks, headings with their level.
+
+    Paragraphs that a bookmark names are headings whatever they look like, above all others.
+    """
     paragraphs = [paragraph for page in pages for paragraph in page]
     sizes = _body_sizes(pages)
     styles = [
         style for page, size in zip(pages, sizes, strict=True) for style in _page_styles(page, size)
     ]
     _drop_unfounded(paragraphs, styles)
+    for number, level in _named(pages, outline).items():
+        styles[number] = (OUTLINE, float(level))
     order = _order(styles)
     levels = _depths([order.index(style) if style else None for style in styles])
     return tuple(tuple(Block(p.text, next(levels), p.glue) for p in page) for page in pages)
+
+
+def _named(pages: Sequence[Sequence[Paragraph]], outline: Sequence[Bookmark]) -> dict[int, int]:
+    """Return the numbers of the paragraphs that bookmarks name, with their levels.
+
+    Nothing where many bookmarks name no paragraph: depths from two sources do not go together.
+    """
+    firsts = [0, *accumulate(len(page) for page in pages)]
+    found: dict[int, int] = {}
+    for bookmark in outline:
+        page = pages[bookmark.page] if 0 <= bookmark.page < len(pages) else ()
+        for i, paragraph in enumerate(page):
+            if not paragraph.row and _letters(paragraph.text) == _letters(bookmark.title):
+                found.setdefault(firsts[bookmark.page] + i, bookmark.level)
+                break
+    return found if len(found) >= MIN_OUTLINE_SHARE * len(outline) else {}
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _page_styles(page: Sequence[Paragraph], body: float) -> list[Style | None]:
@@ -157,7 +198,9 @@ def _style(paragraph: Paragraph, body: float) -> Style | None:
         return None
     larger = paragraph.size >= LARGER * (body or 1.0)
     numbered = NUMBERED.match(text)
-    if not (larger or paragraph.bold or paragraph.italic) or not _reads_as_heading(paragraph):
+    labelled = text.isupper() and (paragraph.centred or NOTE.match(text) or ITEM.match(text))
+    emphasised = larger or paragraph.bold or paragraph.italic or labelled
+    if not emphasised or not _reads_as_heading(paragraph):
         return None
     if len(text) < MAX_LABEL and (PART.match(text) or ITEM.match(text)):
         return (0.0,) if PART.match(text) else (1.0,)
@@ -176,7 +219,7 @@ def _reads_as_heading(paragraph: Paragraph) -> bool:
         return False
     if paragraph.bold:
         return paragraph.n_lines <= 4
-    if paragraph.italic:
+    if paragraph.italic and not text.isupper():
         return paragraph.n_lines == 1 and len(text) <= 90 and not text.endswith(TERMINAL)
     return paragraph.n_lines <= 3 and not text.endswith(TERMINAL)
 

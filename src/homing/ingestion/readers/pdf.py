@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from homing.ingestion.cleaning import clean_pages, squash
-from homing.ingestion.headings import body_size, mark_headings
+from homing.ingestion.headings import Bookmark, body_size, mark_headings
 from homing.ingestion.raw import Line, RawDocument, UnreadableError
 from homing.ingestion.titles import is_sensible_title, printed_title
 
 FONT_NAME_BYTES = 128
+MAX_OUTLINE_DEPTH = 6
 WIDE_GAP = 1.5
 """In heights of the font; wider than any space between words."""
 
@@ -42,7 +43,7 @@ def read_pdf(path: Path) -> RawDocument:
         if not is_sensible_title(title):
             body = body_size(paragraph for page in clean for paragraph in page)
             title = printed_title(clean[0], body)
-        return RawDocument(title, mark_headings(clean), paged=True)
+        return RawDocument(title, mark_headings(clean, _outline(pdf)), paged=True)
     finally:
         pdf.close()
 
@@ -69,6 +70,17 @@ def _no_text_error(path: Path, n_pages: int) -> UnreadableError:
         f"{path.name}: none of its {n_pages} pages has a text layer; they are pictures. "
         "Run OCR first, for instance with: ocrmypdf in.pdf out.pdf",
     )
+
+
+def _outline(pdf: Any) -> list[Bookmark]:
+    """Return the entries of the file's outline that lead to a page of it."""
+    entries = []
+    for bookmark in pdf.get_toc(max_depth=MAX_OUTLINE_DEPTH):
+        target = bookmark.get_dest()
+        page = target.get_index() if target else None
+        if page is not None:
+            entries.append(Bookmark(squash(bookmark.get_title()), bookmark.level, page))
+    return entries
 
 
 def _page_lines(pdf: Any, number: int) -> list[Line]:
