@@ -3,7 +3,7 @@
 Input is what stands on the paper, line by line with its place; output is what the author wrote.
 In this order:
 
-1. characters: ligatures, odd spaces and control characters become plain text;
+1. characters (`characters.py`): ligatures, odd spaces and control characters become plain text;
 2. furniture: lines that recur at the edge of nearby pages, and page numbers, are left out;
 3. paragraphs: a line is continued by the next where the next word would not have fitted on it;
    table rows and list items stay lines of their own;
@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
+from homing.ingestion.characters import squash
 from homing.ingestion.raw import Line
 
-EDGE_LINES = 4
+EDGE_LINES = 3
 """So many lines at the head and at the foot of a page may be furniture."""
 
 NEARBY_PAGES = 6
@@ -36,14 +37,6 @@ WIDE_GAP = 1.3
 MARGIN_LINES = 8
 """The right margin of a line is read off so many lines before and after it."""
 
-LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl"}
-ODD = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x84\\x86-\\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff]"
-    "|[\u00a0\u2000-\u200a\u202f\u205f\u3000]"
-    "|[\x85\u2028\u2029]"
-    "|[\ufb00-\ufb04]"
-)
-LINE_ENDS = "\x85\u2028\u2029"
 BULLET = re.compile(
     r"(?:[•●▪■◦○‣⁃∙·◆➢✓\uf0b7\uf0a7–—-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])(?:\s|$)"
 )
@@ -54,7 +47,7 @@ PAGE_NUMBER = re.compile(
     r"(?:page |[-–—|] ?)?(?:[A-Z]-)?(\d{1,4})(?: ?[-–—|]| (?:of|/) \d+)?", re.IGNORECASE
 )
 FOOTNOTE_MARK = re.compile(r"\(?(?:\d{1,2}|[a-z*†‡])\)?")
-NUMBER_LAST = re.compile(r".{1,80}?\s[|•-]?\s?(\d{1,4})")
+NUMBER_AT_END = re.compile(r"(?:(\d{1,4})\s.{1,80}|.{1,80}?\s(\d{1,4}))")
 LEADERS = re.compile(r"(?:[.…_] ?){4,}")
 TERMINAL = (".", "!", "?", ":", ";", ".”", '."', ".)", "?”", "。", "！", "？")
 DANGLING = re.compile(r"\b(?:of|and|the|to|for|in|on|or|with|by|from|a|an|our)$", re.IGNORECASE)
@@ -82,25 +75,6 @@ class Paragraph:
     centred: bool = False
     aside: bool = False
     n_lines: int = 1
-
-
-def clean_text(text: str) -> str:
-    """Return `text` with plain line ends and spaces, no control characters, no ligatures."""
-    return ODD.sub(_plain, text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _plain(match: re.Match[str]) -> str:
-    odd = match[0]
-    if odd in LIGATURES:
-        return LIGATURES[odd]
-    if odd in LINE_ENDS:
-        return "\n"
-    return " " if odd.isspace() else ""
-
-
-def squash(text: str) -> str:
-    """Return `text` as one line with single spaces."""
-    return " ".join(clean_text(text).split())
 
 
 def is_row(text: str) -> bool:
@@ -141,8 +115,8 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """Return the pages without running heads, running feet and page numbers.
 
     Lines are peeled off from the edge inwards, so that only what stands outside of the text can
-    go: a line goes when the same line, digits apart, is at the same edge of enough nearby pages.
-    A number goes when it counts with the pages.
+    go: a line goes when the same line is at the same edge of enough nearby pages, or when it has
+    a number in it that counts with the pages.
     """
     kept = [list(page) for page in pages]
     for edge in (max, min):
@@ -158,7 +132,7 @@ def _recurring(edges: Sequence[Line | None]) -> set[int]:
     pages_of: dict[str, list[int]] = {}
     for number, line in enumerate(edges):
         if line is not None:
-            pages_of.setdefault(re.sub(r"\d+", "#", line.text.casefold()), []).append(number)
+            pages_of.setdefault(line.text.casefold(), []).append(number)
     going: set[int] = set()
     for numbers in pages_of.values():
         for i in range(len(numbers) - RECURRENCES + 1):
@@ -171,19 +145,26 @@ def _recurring(edges: Sequence[Line | None]) -> set[int]:
 def _page_numbers(edges: Sequence[Line | None]) -> set[int]:
     """Return the numbers of the pages whose edge line has a number that counts with the pages.
 
-    The number may stand alone, or behind words on a good part of all pages.
+    The number may stand alone, or before or after words that are the same on a good part of all
+    pages. A bold line with words may be the heading of a chapter and stays.
     """
-    going: set[int] = set()
-    for pattern, least in ((PAGE_NUMBER, RECURRENCES), (NUMBER_LAST, len(edges) // 4)):
-        offset_of = {}
-        for number, line in enumerate(edges):
-            match = pattern.fullmatch(line.text) if line is not None else None
-            if match:
-                offset_of[number] = int(match[1]) - number
-        n_with = Counter(offset_of.values())
-        least = max(least, RECURRENCES)
-        going |= {number for number, offset in offset_of.items() if n_with[offset] >= least}
-    return going
+    pages_of: dict[tuple[int, str], list[int]] = {}
+    for number, line in enumerate(edges):
+        if line is None:
+            continue
+        alone = PAGE_NUMBER.fullmatch(line.text)
+        match = alone or (None if line.bold else NUMBER_AT_END.fullmatch(line.text))
+        if match:
+            printed = next(group for group in match.groups() if group)
+            words = "" if alone else line.text.replace(printed, "")
+            pages_of.setdefault((int(printed) - number, words), []).append(number)
+    least = {True: RECURRENCES, False: max(RECURRENCES, len(edges) // 8)}
+    return {
+        number
+        for (_, words), numbers in pages_of.items()
+        if len(numbers) >= least[not words]
+        for number in numbers
+    }
 
 
 # ------------------------------------------------------------------ paragraphs
@@ -195,7 +176,7 @@ class _Joiner:
     def __init__(self, pages: Sequence[Sequence[Line]]) -> None:
         self.pages = pages
         self.pitch = _usual_pitch(pages)
-        self.words: frozenset[str] | None = None
+        self.words: Counter[str] | None = None
 
     def paragraphs(self) -> list[list[Paragraph]]:
         """Return the paragraphs of each page."""
@@ -248,19 +229,20 @@ class _Joiner:
 
     def _seam(self, start: str, rest: str) -> tuple[str, str]:
         """Return `start` without a hyphen that only broke the line, and the glue to `rest`."""
-        if not start.endswith(("-", "\u2010")) or not start[-2:-1].isalpha():
+        if not start.endswith(("-", "\u2010")) or not start[-2:-1].isalnum():
             return start, " "
-        head, tail = WORD.findall(start[-60:])[-1:], WORD.match(rest)
+        head, tail = WORD.findall(start[-60:-1])[-1:], WORD.match(rest)
         if not rest[0].islower() or not head or not tail:
             return start, ""
         if self.words is None:
             lines = (line.text.lower() for page in self.pages for line in page)
-            self.words = frozenset(word for text in lines for word in WORD.findall(text))
+            self.words = Counter(word for text in lines for word in WORD.findall(text))
         left, right = head[0].lower(), tail[0]
-        if left + right in self.words:
-            return start[:-1], ""
-        both_are_words = left in self.words and right in self.words and len(left) > 2
-        return (start if f"{left}-{right}" in self.words or both_are_words else start[:-1]), ""
+        n_whole, n_hyphened = self.words[left + right], self.words[f"{left}-{right}"]
+        if n_whole or n_hyphened:
+            return (start[:-1] if n_whole > n_hyphened else start), ""
+        both_are_words = len(left) > 2 and self.words[left] and self.words[right]
+        return (start if both_are_words else start[:-1]), ""
 
 
 def _begin(line: Line, glue: str, row: bool, left: float, right: float) -> Paragraph:

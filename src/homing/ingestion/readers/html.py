@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from homing.ingestion.cleaning import clean_text, squash
+from homing.ingestion.characters import clean_text, squash
 from homing.ingestion.raw import Block, RawDocument
 from homing.ingestion.readers.text import decode_bytes, is_utf8
 

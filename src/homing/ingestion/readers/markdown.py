@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from homing.ingestion.cleaning import clean_text
+from homing.ingestion.characters import clean_text
 from homing.ingestion.raw import Block, RawDocument
 from homing.ingestion.readers.text import decode
 

@@ -8,10 +8,14 @@ line.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from homing.ingestion.cleaning import clean_pages, squash
+from homing.ingestion.characters import squash
+from homing.ingestion.cleaning import clean_pages
 from homing.ingestion.headings import Bookmark, body_size, mark_headings
 from homing.ingestion.raw import Line, RawDocument, UnreadableError
 from homing.ingestion.titles import is_sensible_title, printed_title
@@ -28,6 +32,26 @@ def read_pdf(path: Path) -> RawDocument:
     Raises:
         UnreadableError: "encrypted", "damaged" or "no_text_layer".
     """
+    with _opened(path) as pdf:
+        lines = [_page_lines(pdf, number) for number in range(len(pdf))]
+        if not any(lines):
+            raise _no_text_error(path, len(pdf))
+        pages = clean_pages(lines)
+        title = squash(pdf.get_metadata_dict().get("Title", ""))
+        outline = _outline(pdf)
+    if not is_sensible_title(title):
+        title = printed_title(pages[0], body_size(chain.from_iterable(pages)))
+    return RawDocument(title, mark_headings(pages, outline), paged=True)
+
+
+def read_lines(path: Path, numbers: Iterable[int]) -> list[list[Line]]:
+    """Return the printed lines of some pages, counted from 1; errors as in `read_pdf`."""
+    with _opened(path) as pdf:
+        return [_page_lines(pdf, number - 1) for number in numbers]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     import pypdfium2
 
     try:
@@ -35,15 +59,9 @@ def read_pdf(path: Path) -> RawDocument:
     except pypdfium2.PdfiumError as error:
         raise _opening_error(path, error) from error
     try:
-        pages = [_page_lines(pdf, number) for number in range(len(pdf))]
-        if not any(line.text for page in pages for line in page):
-            raise _no_text_error(path, len(pdf))
-        clean = clean_pages(pages)
-        title = squash(pdf.get_metadata_dict().get("Title", ""))
-        if not is_sensible_title(title):
-            body = body_size(paragraph for page in clean for paragraph in page)
-            title = printed_title(clean[0], body)
-        return RawDocument(title, mark_headings(clean, _outline(pdf)), paged=True)
+        yield pdf
+    except pypdfium2.PdfiumError as error:
+        raise _opening_error(path, error) from error
     finally:
         pdf.close()
 

@@ -6,7 +6,7 @@ import codecs
 import re
 from pathlib import Path
 
-from homing.ingestion.cleaning import clean_text
+from homing.ingestion.characters import clean_text
 from homing.ingestion.raw import Block, RawDocument, UnreadableError
 
 SAMPLE_BYTES = 200_000
