@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,22 +104,3 @@ def _read_value(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-
-
-def parse_contenders(texts: Iterable[str] | None) -> Mapping[str, str]:
-    """Return name -> spec of "NAME=SPEC" texts, in their order.
-
-    Raises:
-        UsageError: A text is not NAME=SPEC, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for text in texts or ():
-        name, equals, spec = (part.strip() for part in text.partition("="))
-        if not (name and equals and spec):
-            raise UsageError(
-                f"--contender takes NAME=SPEC, such as tuned=tuned/model, not {text!r}."
-            )
-        if name in found:
-            raise UsageError(f"Two contenders are called {name!r}. Give each its own name.")
-        found[name] = spec
-    return found

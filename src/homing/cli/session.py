@@ -66,20 +66,20 @@ def run_cli(app: Callable[..., Any], arguments: list[str]) -> int:
     With HOMING_DEBUG=1 every error comes with its traceback. With --json an error is also the one
     JSON object on stdout: {"error": {"kind", "message", "exit_code"}}.
     """
-    usage_error = typer.BadParameter.__bases__[0]
+    usage_error: Any = typer.BadParameter.__bases__[0]  # Typer's own, or Click's before 0.20
     try:
         code = app(args=arguments, prog_name="homing", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer makes this of Ctrl-C by itself
+            return _interrupted(arguments)
         return code if isinstance(code, int) else 0
     except usage_error as error:
-        error.show()  # type: ignore[attr-defined]
-        return _failed("UsageError", error.format_message(), 2, arguments)  # type: ignore[attr-defined]
+        error.show()
+        return _failed("UsageError", error.format_message(), 2, arguments)
     except HomingError as error:
         return _complain(error, error, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        message = "stopped; the same command continues where it was"
-        print(f"\nhoming: {message}", file=sys.stderr)
-        return _failed("Interrupted", message, INTERRUPTED, arguments)
+        return _interrupted(arguments)
     except BrokenPipeError:
         # Whoever read us has closed the pipe; Python would complain again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,6 +92,12 @@ def run_cli(app: Callable[..., Any], arguments: list[str]) -> int:
         return _report_defect(error, arguments)
     except Exception as error:
         return _report_defect(error, arguments)
+
+
+def _interrupted(arguments: list[str]) -> int:
+    message = "stopped; the same command continues where it was"
+    print(f"\nhoming: {message}", file=sys.stderr)
+    return _failed("Interrupted", message, INTERRUPTED, arguments)
 
 
 def _complain(error: HomingError, cause: BaseException, arguments: list[str]) -> int:

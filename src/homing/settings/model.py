@@ -56,7 +56,7 @@ class WriteSettings(Section):
         "questions that are given.",
     )
     questions_per_passage: int = Field(
-        3, ge=1, le=20, description="At most this many questions for each passage."
+        4, ge=1, le=20, description="At most this many questions for each passage."
     )
     seed: int = Field(0, ge=0, description="Decides every random choice of the writer.")
 
@@ -137,10 +137,10 @@ class TrainSettings(Section):
 class EvaluateSettings(Section):
     """Comparing the contenders."""
 
-    n_resamples: int = Field(
-        2000, ge=100, description="Bootstrap resamples behind each 95 % interval."
+    language: str = Field(
+        "", description='Two-letter code of the language for BM25, such as "de"; "" guesses it.'
     )
-    seed: int = Field(0, ge=0, description="Decides the resamples.")
+    seed: int = Field(0, ge=0, description="Decides the resamples behind the intervals.")
 
 
 class Settings(Section):

@@ -16,7 +16,7 @@ from homing.errors import UsageError
 from homing.progress import say
 from homing.workspace.disk import disk_errors, hash_file
 from homing.workspace.lock import FolderLock
-from homing.workspace.manifest import Manifest, library_versions, why_again
+from homing.workspace.manifest import Manifest, library_versions, machine_facts, why_again
 
 MARKER = "manifests/workspace.json"
 MARKER_TEXT = '{"format": 1}\n'
@@ -96,23 +96,30 @@ class Workspace:
 
     @contextmanager
     def replace_folder(self, relative: str) -> Iterator[Path]:
-        """Give an empty folder to fill; it takes the place of `relative` when the block ends well.
+        """Give an empty folder to fill; it becomes `relative` when the block ends well."""
+        path = self.path(relative)
+        fresh = path.with_name(f".{path.name}.tmp")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        try:
+            yield fresh
+            self.put_in_place(fresh, relative)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def put_in_place(self, fresh: Path, relative: str) -> Path:
+        """Return the path of a folder that was moved from elsewhere in the workspace, whole.
 
         Killed between the two renames, the folder is missing, and its stage runs again.
         """
         path = self.path(relative)
-        fresh, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old.tmp")
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        try:
-            yield fresh
-            if path.exists():
-                path.rename(old)
-            fresh.rename(path)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+        old = path.with_name(f".{path.name}.old.tmp")
+        shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            path.rename(old)
+        fresh.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+        return path
 
     def hashes(self, *relative: str) -> dict[str, str]:
         """Return path -> SHA-256 of every file at or under the given paths."""
@@ -167,6 +174,7 @@ class Workspace:
                 started=started,
                 seconds=round(time.perf_counter() - clock, 3),
                 versions=library_versions(),
+                machine=machine_facts(),
             )
             self.write_text(f"manifests/{name}.json", manifest.dumps())
         return manifest, True

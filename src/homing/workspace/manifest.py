@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import homing
 from homing.workspace.disk import hash_file
 
 LIBRARIES = (
-    "numpy", "pyarrow", "pypdfium2", "tokenizers", "semantic-text-splitter", "bm25s", "torch",
+    "homing", "numpy", "pyarrow", "pypdfium2", "tokenizers", "semantic-text-splitter", "bm25s", "torch",
     "transformers", "sentence-transformers",
 )  # fmt: skip
 ALREADY_NAMED = 3
@@ -33,8 +34,8 @@ class Manifest:
         outputs: Path in the workspace -> [bytes, SHA-256].
         summary: Counts and results of the stage, for people and for `--json`.
         started: When it ran, UTC, ISO 8601.
-        versions: Of Python, Homing and the libraries that were installed; they do not make a
-            stage run again.
+        versions: Of Python, Homing and the libraries that were installed; neither they nor the
+            machine make a stage run again.
     """
 
     stage: str
@@ -46,6 +47,7 @@ class Manifest:
     started: str
     seconds: float
     versions: Mapping[str, str]
+    machine: Mapping[str, str]
 
     def dumps(self) -> str:
         """Return the manifest as JSON text."""
@@ -92,7 +94,7 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def hash_code(*rooms: str) -> str:
     """Return a SHA-256 of the source files of some rooms, such as "ingestion" or "dataset"."""
-    package = Path(homing.__file__).parent
+    package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for room in rooms:
         folder = package / room
@@ -106,10 +108,30 @@ def hash_code(*rooms: str) -> str:
 
 def library_versions() -> dict[str, str]:
     """Return name -> version of Python, Homing and the libraries that decide results."""
-    versions = {"python": platform.python_version(), "homing": homing.__version__}
+    versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def machine_facts() -> dict[str, str]:
+    """Return system, processor, usable cores and memory, for people."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor_name(),
+        "cores": str(n_cores),
+        "memory": f"{memory:.0f} GiB",
+    }
+
+
+def _processor_name() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

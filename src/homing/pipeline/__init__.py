@@ -1,0 +1,36 @@
+"""The whole story: stages composed, each running only when it must.
+
+Each stage has two doors: a function on plain values (`ingest`, `write`, `curate`, `train`,
+`evaluate`), and one on a workspace (`STAGES`), which reads what the stage before has saved.
+"""
+
+from homing.pipeline.curation import Curated, curate
+from homing.pipeline.evaluation import Evaluated, evaluate, evaluate_dataset
+from homing.pipeline.ingestion import Ingested, ingest
+from homing.pipeline.job import Job, StageResult, open_job
+from homing.pipeline.running import STAGES, Outcome, run, run_job
+from homing.pipeline.training import train, train_dataset
+from homing.pipeline.verdict import verdict
+from homing.pipeline.writing import Written, write
+
+__all__ = [
+    "STAGES",
+    "Curated",
+    "Evaluated",
+    "Ingested",
+    "Job",
+    "Outcome",
+    "StageResult",
+    "Written",
+    "curate",
+    "evaluate",
+    "evaluate_dataset",
+    "ingest",
+    "open_job",
+    "run",
+    "run_job",
+    "train",
+    "train_dataset",
+    "verdict",
+    "write",
+]

@@ -1,0 +1,163 @@
+"""A job: a workspace, its settings, and what each stage of it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from homing.errors import UsageError
+from homing.progress import say
+from homing.settings import Settings, dump_settings, load_settings
+from homing.workspace import Workspace, disk_errors, hash_code
+
+SETTINGS_FILE = "homing.yaml"
+DOCUMENTS = "documents/documents.parquet"
+PASSAGES = "documents/passages.parquet"
+QUESTIONS = "questions/questions.parquet"
+DATASET = ("corpus", "queries", "qrels")
+MODEL = "model"
+MODEL_CARD = "model/README.md"
+OFFLINE_MODEL = "model-offline"
+EVALUATION = "evaluation"
+REPORT = "report.html"
+REJECTIONS = "rejections"
+CACHE = "cache"
+EMBEDDINGS = "cache/embeddings"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A workspace that is held, and the settings in force."""
+
+    workspace: Workspace
+    settings: Settings
+
+    def path(self, relative: str) -> Path:
+        """Return a path inside the workspace."""
+        return self.workspace.path(relative)
+
+    def summary(self, stage: str) -> Mapping[str, Any]:
+        """Return what an earlier stage came to.
+
+        Raises:
+            UsageError: It has not been run; the message names the verb.
+        """
+        manifest = self.workspace.manifest(stage)
+        if manifest is None:
+            raise UsageError(_not_yet(stage, self.workspace.folder))
+        return manifest.summary
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage came to.
+
+    Attributes:
+        ran: False when everything was up to date.
+        seconds: Of the run that made what is there now.
+        summary: Counts and results.
+        text: The same in one sentence.
+    """
+
+    stage: str
+    ran: bool
+    seconds: float
+    summary: Mapping[str, Any]
+    text: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the one object that `--json` prints."""
+        return {
+            "stage": self.stage,
+            "up_to_date": not self.ran,
+            "seconds": self.seconds,
+            **self.summary,
+        }
+
+
+@contextmanager
+def open_job(
+    folder: str | Path,
+    *,
+    create: bool,
+    config: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Iterator[Job]:
+    """Hold a workspace while the block runs; its homing.yaml then says what is in force.
+
+    Settings come from `config`, else from the workspace's own homing.yaml, else they are the
+    defaults; `overrides` win.
+
+    Raises:
+        UsageError: The settings are wrong, or the folder is not a workspace and none can be made.
+        WorkspaceBusyError: Another job works in it.
+    """
+    workspace = Workspace(folder, create=create)
+    own = workspace.path(SETTINGS_FILE)
+    is_workspace = Workspace.is_at(workspace.folder)
+    settings = load_settings(config or (own if is_workspace and own.is_file() else None), overrides)
+    with workspace:
+        text = dump_settings(settings)
+        with disk_errors(workspace.folder):
+            if not own.is_file() or own.read_text(encoding="utf-8") != text:
+                workspace.write_text(SETTINGS_FILE, text)
+        yield Job(workspace, settings)
+
+
+def run_stage(
+    job: Job,
+    name: str,
+    work: Callable[[], Mapping[str, Any]],
+    describe: Callable[[Mapping[str, Any]], str],
+    *,
+    inputs: Mapping[str, str],
+    settings: Mapping[str, Any],
+    rooms: Sequence[str],
+    outputs: Sequence[str],
+    but_not: Sequence[str] = (),
+) -> StageResult:
+    """Run a stage unless it is up to date, say what came out, and return it.
+
+    Args:
+        work: Writes the outputs and returns the summary.
+        describe: Turns a summary into one sentence without the final stop.
+        rooms: Parts of Homing whose code decides the outcome, such as "ingestion" or
+            "pipeline/ingestion".
+    """
+    manifest, ran = job.workspace.stage(
+        name,
+        work,
+        inputs=inputs,
+        settings=settings,
+        code=hash_code(*rooms),
+        outputs=outputs,
+        but_not=but_not,
+    )
+    text = describe(manifest.summary)
+    say(f"{name}: {text} in {manifest.seconds:.1f} s" if ran else f"{name}: up to date ({text})")
+    return StageResult(name, ran, manifest.seconds, manifest.summary, text)
+
+
+def inputs_of(job: Job, after: str, *relative: str) -> dict[str, str]:
+    """Return path -> SHA-256 of what an earlier stage left for the next.
+
+    Raises:
+        UsageError: Something is missing; the message names the verb that makes it.
+    """
+    for name in relative:
+        if not job.path(name).exists():
+            raise UsageError(_not_yet(after, job.workspace.folder))
+    return job.workspace.hashes(*relative)
+
+
+def _not_yet(stage: str, folder: Path) -> str:
+    command = "ingest SOURCES --out" if stage == "ingest" else stage
+    return f"{folder} is not that far yet. First run: homing {command} {folder}"
+
+
+def plural(n: int, noun: str) -> str:
+    """Return a count with its noun, such as "1 passage" or "1,630 passages"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,0 +1,176 @@
+"""An evaluation, and all that led to it, to one page and a model card."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from homing.dataset import Dataset, iter_documents, load_dataset, load_rejections
+from homing.evaluation.files import load_evaluation
+from homing.pipeline.curation import load_audit
+from homing.pipeline.evaluation import BASE, OFFLINE, TUNED, with_seconds
+from homing.pipeline.job import (
+    DATASET,
+    DOCUMENTS,
+    EVALUATION,
+    MODEL,
+    MODEL_CARD,
+    REJECTIONS,
+    REPORT,
+    SETTINGS_FILE,
+    Job,
+    StageResult,
+    inputs_of,
+    run_stage,
+)
+from homing.pipeline.training import load_log
+from homing.reporting.data import DatasetFacts, ModelFacts, ReportData, count_questions
+from homing.reporting.model_card import render_model_card
+from homing.reporting.numbers import percent, point_range, points
+from homing.reporting.render import render_report
+from homing.reporting.terminal import summary_lines
+from homing.reporting.verdict import find_comparison, judge
+from homing.types import Evaluation
+from homing.workspace import Manifest
+
+STAGES_BEFORE = ("ingest", "write", "curate", "train", "evaluate")
+N_NAMED = 2
+"""So many sources are named in the title."""
+
+
+def report_stage(job: Job) -> StageResult:
+    """Write `report.html` and the model card from what the other stages left."""
+    manifests = {name: _manifest(job, name) for name in STAGES_BEFORE}
+    paths = [f"manifests/{name}.json" for name in STAGES_BEFORE]
+    return run_stage(
+        job,
+        "report",
+        lambda: _report_into(job, manifests),
+        lambda summary: str(summary["headline"]),
+        inputs=inputs_of(job, "evaluate", *paths, *DATASET, EVALUATION, REJECTIONS, DOCUMENTS),
+        settings=job.settings.model_dump(mode="json"),
+        rooms=("pipeline/reporting", "reporting"),
+        outputs=[REPORT, MODEL_CARD],
+    )
+
+
+def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
+    """Return everything that the report shows, gathered from the workspace."""
+    dataset = load_dataset(job.workspace.folder)
+    summaries = {name: manifest.summary for name, manifest in manifests.items()}
+    saved = load_evaluation(job.path(EVALUATION))
+    evaluation = with_seconds(saved, summaries["evaluate"]["contender_seconds"])
+    document_paths = {d.id: d.path for d in iter_documents(job.path(DOCUMENTS))}
+    folder = job.workspace.folder.name
+    return ReportData(
+        title=_title(job.settings.sources),
+        created=manifests["evaluate"].started[:10],
+        command=shlex.join(
+            ["homing", "run", "--config", f"{folder}/{SETTINGS_FILE}", "--out", folder]
+        ),
+        evaluation=evaluation,
+        dataset=dataset_facts(dataset, len(document_paths)),
+        model=ModelFacts(
+            path=f"{folder}/{MODEL}",
+            base_model=job.settings.train.base_model,
+            **summaries["evaluate"]["model"],
+        ),
+        query_texts={q: dataset.queries[q].text for q in evaluation.query_ids},
+        passages=dataset.corpus,
+        relevant=dataset.split(evaluation.split),
+        groups=dataset.groups,
+        document_paths=document_paths,
+        rejections=[
+            rejection
+            for stage in ("ingest", "write", "curate")
+            for rejection in load_rejections(job.path(f"{REJECTIONS}/{stage}.parquet"))
+        ],
+        audit=load_audit(summaries["curate"]),
+        training=load_log(summaries["train"]),
+        ablation_notes=ablation_notes(evaluation),
+        settings=job.settings.model_dump(mode="json"),
+        versions=manifests["train"].versions,
+        machine=manifests["train"].machine,
+        stage_seconds={name: manifest.seconds for name, manifest in manifests.items()},
+        base_name=BASE,
+        tuned_name=TUNED,
+    )
+
+
+def dataset_facts(dataset: Dataset, n_documents: int) -> DatasetFacts:
+    """Return how large the dataset is."""
+    duplicates = [len(ids) for ids in dataset.group_members().values() if len(ids) > 1]
+    queries = {
+        split: [dataset.queries[q] for q in dataset.split(split)] for split in dataset.splits
+    }
+    return DatasetFacts(
+        n_documents=n_documents,
+        n_passages=dataset.n_passages,
+        n_duplicate_groups=len(duplicates),
+        n_duplicates=sum(duplicates),
+        questions=count_questions(queries),
+    )
+
+
+def ablation_notes(evaluation: Evaluation) -> list[str]:
+    """Return what the written questions alone bring, and the given ones on top of them."""
+    if OFFLINE not in evaluation.contenders:
+        return []
+    notes = []
+    for comparison in evaluation.comparisons:
+        if comparison.name in (OFFLINE, TUNED) and comparison.measure == "hit@5":
+            what = {
+                OFFLINE: "Tuned on the offline writer's questions alone",
+                TUNED: "Tuned on these and on the given questions",
+            }[comparison.name]
+            value = evaluation.contenders[comparison.name].measures["hit@5"]
+            notes.append(
+                f"{what}: the right passage is among the first five for {percent(value)} of the "
+                f"questions, {points(comparison.difference.value)} points against the base model "
+                f"(95 % interval {point_range(comparison.difference)})."
+            )
+    return sorted(notes, reverse=True)
+
+
+def _report_into(job: Job, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
+    data = report_data(job, manifests)
+    opinion = judge(data)
+    report = job.workspace.write_text(REPORT, render_report(data))
+    job.workspace.write_text(MODEL_CARD, render_model_card(data))
+    comparison = find_comparison(data, TUNED, BASE, "hit@5")
+    return {
+        "headline": opinion.headline,
+        "sentences": list(opinion.sentences),
+        "caveats": [caveat.text for caveat in opinion.caveats],
+        "winner": opinion.winner,
+        "outcome": opinion.outcome,
+        "difference_hit@5": comparison.difference.value if comparison else None,
+        "verdict": "\n".join(summary_lines(data)),
+        "report": report.name,
+    }
+
+
+def _manifest(job: Job, stage: str) -> Manifest:
+    job.summary(stage)
+    manifest = job.workspace.manifest(stage)
+    assert manifest is not None
+    return manifest
+
+
+def _title(sources: tuple[str, ...]) -> str:
+    names = list(_names(sources))
+    more = len(names) - N_NAMED
+    if more > 0:
+        return f"{', '.join(names[:N_NAMED])} and {more:,} more"
+    return " and ".join(names)
+
+
+def _names(sources: tuple[str, ...]) -> Iterator[str]:
+    for source in sources:
+        path = Path(source)
+        # A pattern is named by the folder that it looks in.
+        while any(sign in path.name for sign in "*?[") and path != path.parent:
+            path = path.parent
+        yield path.name or str(path)

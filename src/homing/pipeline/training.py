@@ -1,0 +1,227 @@
+"""A dataset to a tuned model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homing.dataset import Dataset, load_dataset, pick_split
+from homing.pipeline.job import (
+    CACHE,
+    DATASET,
+    EMBEDDINGS,
+    MODEL,
+    OFFLINE_MODEL,
+    Job,
+    StageResult,
+    inputs_of,
+    plural,
+    run_stage,
+)
+from homing.progress import say
+from homing.retrieval.models import EMBEDDED_MODEL, find_model
+from homing.settings import TrainSettings, load_settings
+from homing.types import Encoder, TrainingLog, content_id
+
+if TYPE_CHECKING:
+    from homing.training.callbacks import DevScore
+    from homing.training.trainer import TrainingSettings
+
+PERSON = "person"
+DEV_MEASURE = "ndcg@10"
+DEV_DEPTH = 100
+
+
+def train(
+    dataset: Dataset,
+    *,
+    out: str | Path,
+    base_model: str | None = None,
+    settings: TrainingSettings | None = None,
+    split: str | None = None,
+    cache_folder: Path | None = None,
+) -> TrainingLog:
+    """Tune a base model on a dataset, save it in `out`, and return what training did.
+
+    Where the dataset has a dev split, the checkpoint that is best on it is kept, and the base
+    model itself if none is better.
+
+    Args:
+        base_model: Hub id or folder; None takes the embedded default.
+        settings: How to train; None takes the defaults.
+        split: What to learn from; None takes "train", or the only split there is.
+        cache_folder: Where the vectors of the dev scores are kept for the evaluation.
+
+    Raises:
+        NothingToDoError: There are too few questions.
+        ModelNotFoundError: The base model cannot be had.
+    """
+    from homing.training.trainer import train as tune
+
+    split = pick_split(dataset, "train", asked=split)
+    return tune(
+        dataset,
+        base_model=base_model or EMBEDDED_MODEL,
+        out=Path(out),
+        settings=settings,
+        split=split,
+        score_dev=dev_scorer(dataset, split, cache_folder),
+    )
+
+
+def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) -> DevScore | None:
+    """Return what scores an encoder on the dev split, None where there is no such split.
+
+    Vectors are kept under the encoder's identity, so that the evaluation that follows need not
+    embed the corpus again with the base model and with the checkpoint that was kept.
+    """
+    if train_split == "dev" or "dev" not in dataset.splits or not dataset.split("dev"):
+        return None
+    query_ids = list(dataset.split("dev"))
+    queries = [dataset.queries[query_id].text for query_id in query_ids]
+    texts, passage_ids = dataset.passage_texts(), dataset.passage_ids()
+
+    def score(encoder: Encoder) -> float:
+        from homing.evaluation.measures import measure_run
+        from homing.retrieval.cache import CachedEncoder
+        from homing.retrieval.dense import DenseRetriever
+        from homing.retrieval.search import search
+
+        retriever = DenseRetriever(CachedEncoder(_identified(encoder), cache_folder), texts)
+        run = search(retriever, query_ids, queries, passage_ids, DEV_DEPTH)
+        qrels = dataset.qrels["dev"]
+        measured = measure_run(run, qrels, groups=dataset.groups, names=(DEV_MEASURE,))
+        return measured.means()[DEV_MEASURE]
+
+    return score
+
+
+def train_stage(job: Job) -> StageResult:
+    """Tune the base model on the workspace's train split into `model/`."""
+    settings = job.settings.train
+    source = find_model(settings.base_model)
+    inputs = {
+        **inputs_of(job, "curate", *DATASET),
+        "base model": source.sha or source.name,
+    }
+    return run_stage(
+        job,
+        "train",
+        lambda: _train_into(job, inputs),
+        describe_trained,
+        inputs=inputs,
+        settings=settings.affecting_result(),
+        rooms=("pipeline/training", "training", "retrieval", "dataset"),
+        outputs=[MODEL, *([OFFLINE_MODEL] if settings.ablation else [])],
+        but_not=[f"{folder}/README.md" for folder in (MODEL, OFFLINE_MODEL)],
+    )
+
+
+def train_dataset(
+    source: str | Path,
+    out: str | Path,
+    *,
+    split: str | None = None,
+    config: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> StageResult:
+    """Tune on any dataset without a workspace, save the model in `out`, and say so."""
+    settings = load_settings(config, overrides).train
+    dataset = load_dataset(source)
+    log = train(
+        dataset,
+        out=out,
+        base_model=settings.base_model,
+        settings=training_settings(settings),
+        split=split,
+    )
+    summary = {**_summary(log), "model": str(out)}
+    text = describe_trained(summary)
+    say(f"train: {text} in {log.seconds:.1f} s")
+    return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\nModel: {out}")
+
+
+def training_settings(settings: TrainSettings) -> TrainingSettings:
+    """Return the keywords of training as the settings have them."""
+    from homing.training.trainer import TrainingSettings
+
+    return TrainingSettings(**{f.name: getattr(settings, f.name) for f in fields(TrainingSettings)})
+
+
+def describe_trained(summary: Mapping[str, Any]) -> str:
+    """Return what came out, such as "3,912 pairs → tuned, dev nDCG@10 0.612 → 0.655"."""
+    log = summary["log"]
+    pairs = plural(log["n_pairs"], "pair")
+    if log["kept"] == "base":
+        return f"{pairs} → the base model is kept: nothing was better on dev"
+    if not log["dev"]:
+        return f"{pairs} → tuned"
+    base, best = log["dev"][0][1], max(value for _, value in log["dev"])
+    return f"{pairs} → tuned, dev nDCG@10 {base:.3f} → {best:.3f}"
+
+
+def load_log(summary: Mapping[str, Any]) -> TrainingLog:
+    """Return the training log that a summary holds."""
+    log = dict(summary["log"])
+    for name in ("loss", "dev"):
+        log[name] = [(int(step), float(value)) for step, value in log[name]]
+    return TrainingLog(**log)
+
+
+def without_given_questions(dataset: Dataset) -> Dataset:
+    """Return the dataset with the train split reduced to questions that a writer wrote."""
+    written = [q for q in dataset.qrels["train"] if dataset.queries[q.query_id].writer != PERSON]
+    return replace(dataset, qrels={**dataset.qrels, "train": written})
+
+
+def _train_into(job: Job, inputs: Mapping[str, str]) -> dict[str, Any]:
+    dataset = load_dataset(job.workspace.folder)
+    log = _tune(job, dataset, MODEL, inputs)
+    summary: dict[str, Any] = _summary(log)
+    if job.settings.train.ablation:
+        say("train: once more without the given questions")
+        offline = _tune(job, without_given_questions(dataset), OFFLINE_MODEL, inputs)
+        summary["offline_log"] = asdict(offline)
+    return summary
+
+
+def _tune(job: Job, dataset: Dataset, target: str, inputs: Mapping[str, str]) -> TrainingLog:
+    """Train in the cache, so that a stopped job goes on there, then put the model in its place."""
+    settings = job.settings.train
+    key = content_id(target, json.dumps([inputs, settings.affecting_result()], sort_keys=True))
+    scratch = job.path(CACHE) / "training" / key
+    for other in scratch.parent.glob("*") if scratch.parent.is_dir() else ():
+        if other != scratch and target == MODEL:
+            shutil.rmtree(other)
+    log = train(
+        dataset,
+        out=scratch,
+        base_model=settings.base_model,
+        settings=training_settings(settings),
+        cache_folder=job.path(EMBEDDINGS),
+    )
+    job.workspace.put_in_place(scratch, target)
+    return log
+
+
+def _summary(log: TrainingLog) -> dict[str, Any]:
+    return {
+        "kept": log.kept,
+        "best_step": log.best_step,
+        "n_pairs": log.n_pairs,
+        "n_passages": log.n_passages,
+        "log": asdict(log),
+    }
+
+
+def _identified(encoder: Encoder) -> Encoder:
+    """Return the encoder under a key that names its weights as they are now."""
+    from homing.retrieval.encoders import SentenceTransformerEncoder
+
+    if isinstance(encoder, SentenceTransformerEncoder):
+        return SentenceTransformerEncoder(encoder.model)
+    return encoder
