@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 _quiet = False
+_display: Any = None
+"""The bars on the terminal while there are any; work inside other work adds a row to them."""
 PLAIN_INTERVAL_S = 10.0
 
 
@@ -70,7 +72,8 @@ class _PlainTask(Task):
     def advance(self, n: int = 1) -> None:
         super().advance(n)
         now = time.monotonic()
-        if now - self.last >= PLAIN_INTERVAL_S:
+        is_last = self.done == self.total  # `track` writes that line itself
+        if not is_last and now - self.last >= PLAIN_INTERVAL_S:
             self.last = now
             say(self.line())
 
@@ -96,8 +99,14 @@ def track(description: str, total: int | None) -> Iterator[Task]:
         description: What is being done, such as "Embedding passages".
         total: Number of items, or None when unknown.
     """
+    global _display
     if _quiet:
         yield Task(description, total)
+        return
+    if _display is not None:
+        inner = _BarTask(description, total, _display)
+        yield inner
+        _display.remove_task(inner.row)
         return
     if not sys.stderr.isatty():
         task: Task = _PlainTask(description, total)
@@ -120,5 +129,8 @@ def track(description: str, total: int | None) -> Iterator[Task]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield _BarTask(description, total, bar)
+    with Progress(*columns, console=Console(stderr=True)) as _display:
+        try:
+            yield _BarTask(description, total, _display)
+        finally:
+            _display = None

@@ -46,7 +46,7 @@ def evaluate(
     """Return how every contender did on the questions of one split, over the whole corpus.
 
     Intervals and tests resample documents if at least `MIN_DOCUMENTS` of them have questions, else
-    passages; a question that several passages answer goes with the first.
+    passages (near-duplicates together); a question that several answer goes with the first.
 
     Args:
         split: Whose questions are asked; those without a relevant passage are left out and noted.
@@ -128,10 +128,11 @@ def _run_all(
 def _clusters(dataset: Dataset, relevant: Mapping[str, Mapping[str, int]]) -> tuple[str, list[str]]:
     """Return the unit that questions go together by, and each question's own."""
     passages = [next(iter(grades)) for grades in relevant.values()]
-    documents = [dataset.corpus[p].document_id if p in dataset.corpus else "" for p in passages]
-    if len(set(documents) - {""}) >= MIN_DOCUMENTS:
-        # A passage of no known document stands for itself.
-        return "document", [d or f"passage {p}" for d, p in zip(documents, passages, strict=True)]
+    documents = [dataset.corpus[p].document_id for p in passages]
+    # Imported sets may know no documents: each passage is then one of its own.
+    knows_documents = len({p.document_id for p in dataset.corpus.values()}) < dataset.n_passages
+    if knows_documents and len(set(documents)) >= MIN_DOCUMENTS:
+        return "document", documents
     return "passage", [dataset.groups.get(p, p) for p in passages]
 
 
@@ -186,7 +187,8 @@ def _notes(
     judged = {qrel.query_id for qrel in dataset.qrels[split]}
     n_excluded = len(judged) - len(relevant)
     if n_excluded:
-        notes.append(f"{n_excluded:,} questions were left out: no passage is relevant to them.")
+        were = "question was" if n_excluded == 1 else "questions were"
+        notes.append(f"{n_excluded:,} {were} left out: no passage is known to answer it.")
     source = _query_source(dataset, relevant)
     if source in ("written", "mixed"):
         writers = {dataset.queries[query_id].writer for query_id in relevant}

@@ -123,7 +123,8 @@ class SentenceTransformerEncoder:
     ) -> FloatArray:
         import torch
 
-        longest = int(self.model.max_seq_length or 512)
+        # Models without attention have no limit, and the library says so with infinity.
+        longest = int(min(self.model.max_seq_length or 512, 512))
         with torch.inference_mode(), self._precision():
             vectors = self.model.encode(
                 texts,
