@@ -59,11 +59,9 @@ class Chunker:
         return tokenizer
 
     @cached_property
-    def _additive(self) -> bool:
-        """Whether tokens of a text are those of its sentences, put together."""
-        parts = ["Leave is paid.", "Ask (in writing) for it: 12 weeks!", "Größe zählt nicht."]
-        whole = self.count_tokens(" ".join(parts))
-        return whole == sum(self.count_tokens(part) for part in parts)
+    def _splits_at_spaces(self) -> bool:
+        """Whether a text cut at white space has the tokens of its parts, put together."""
+        return type(self._tokenizer.pre_tokenizer).__name__ == "BertPreTokenizer"
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of `text`, without special ones."""
@@ -90,8 +88,12 @@ class Chunker:
         """Yield the spans of the passages of one section."""
         units = find_units(text, section.start, section.end)
         counted = chain.from_iterable(self._counted(text, window) for window in _windows(units))
-        for span in pack(counted, self.max_tokens, self._max_characters):
-            yield from (span,) if self._additive else self._within_limit(text, *span)
+        for start, end in pack(counted, self.max_tokens, self._max_characters):
+            at_spaces = not text[start - 1 : start].strip() and not text[end : end + 1].strip()
+            if self._splits_at_spaces and at_spaces:
+                yield start, end
+            else:
+                yield from self._within_limit(text, start, end)
 
     @property
     def _max_characters(self) -> int:
@@ -115,40 +117,48 @@ class Chunker:
         start, first = unit.start, 0
         while start < unit.end:
             last = min(first + self.max_tokens, len(token_starts))
-            end = token_starts[last] if last < len(token_starts) else unit.end
-            if end < unit.end:
+            end = unit.end
+            if last < len(token_starts):
                 end, last = _word_border(text, token_starts, first, last)
-            if end - start > self._max_characters:
-                end = start + self._max_characters
+            if not 0 < end - start <= self._max_characters:
+                end = min(start + self._max_characters, unit.end)
                 last = bisect_left(token_starts, end)
             border = unit.border if end == unit.end else Border.WORD
-            stop = start + len(text[start:end].rstrip())
-            if stop > start:
-                yield Counted(start, stop, border, last - first)
+            inner = _stripped(text, start, end)
+            if inner:
+                yield Counted(*inner, border, last - first)
             start, first = end, last
 
     def _within_limit(self, text: str, start: int, end: int) -> Iterator[Span]:
-        """Yield one span, or parts of it where the tokenizer counts more for the whole."""
+        """Yield one span, or parts of it where the tokenizer counts too many for the whole."""
         if end - start < 2 or self.count_tokens(text[start:end]) <= self.max_tokens:
             yield start, end
             return
         units = [
-            Counted(
-                unit.start, unit.end, unit.border, self.count_tokens(text[unit.start : unit.end])
-            )
-            for unit in find_units(text, start, end)
+            Counted(u.start, u.end, u.border, self.count_tokens(text[u.start : u.end]))
+            for u in find_units(text, start, end)
         ]
         if len(units) > 1:
-            left, right = split_evenly(units)
-            parts = [(left[0].start, left[-1].end), (right[0].start, right[-1].end)]
-        else:
-            middle = text.rfind(" ", start + 1, (start + end) // 2) + 1 or (start + end) // 2
-            parts = [
-                (start, start + len(text[start:middle].rstrip())),
-                (end - len(text[middle:end].lstrip()), end),
-            ]
-        for part in parts:
-            yield from self._within_limit(text, *part)
+            left, right = split_evenly(units, self.max_tokens, self._max_characters)
+            yield from self._within_limit(text, left[0].start, left[-1].end)
+            yield from self._within_limit(text, right[0].start, right[-1].end)
+            return
+        middle = (start + end) // 2
+        space = max(text.rfind(space, start + 1, middle) for space in " \n\t")
+        middle = space if space > start else middle
+        for part in (_stripped(text, start, middle), _stripped(text, middle, end)):
+            if part:
+                yield from self._within_limit(text, *part)
+
+
+def _stripped(text: str, start: int, end: int) -> Span | None:
+    """Return the span without the white space at its ends; None when there is nothing else."""
+    part = text[start:end]
+    inner = part.strip()
+    if not inner:
+        return None
+    start += len(part) - len(part.lstrip())
+    return start, start + len(inner)
 
 
 def _windows(units: Iterable[Unit]) -> Iterator[list[Unit]]:

@@ -48,8 +48,8 @@ def pack(units: Iterable[Counted], max_tokens: int, max_characters: int) -> Iter
             n_tokens = sum(u.n_tokens for u in now)
         now.append(unit)
         n_tokens += unit.n_tokens
-    if before and n_tokens < TAIL_TOKENS and now[-1].end - before[0].start < max_characters:
-        before, now = split_evenly([*before, *now])
+    if before and n_tokens < min(TAIL_TOKENS, max_tokens / 4):
+        before, now = split_evenly([*before, *now], max_tokens, max_characters)
     for group in (before, now):
         if group:
             yield group[0].start, group[-1].end
@@ -72,13 +72,21 @@ def _best_cut(units: list[Counted], max_tokens: int) -> int:
     return len(units)
 
 
-def split_evenly(units: list[Counted]) -> tuple[list[Counted], list[Counted]]:
-    """Return two or more units in two groups of about equal size, cut at a good border."""
+def split_evenly(
+    units: list[Counted], max_tokens: int, max_characters: int
+) -> tuple[list[Counted], list[Counted]]:
+    """Return two or more units in two groups of about equal size, cut at a good border.
+
+    Both groups are within the limits wherever some cut makes them so.
+    """
     totals = list(accumulate(unit.n_tokens for unit in units))
     half = max(totals[-1], 1) / 2
 
-    def badness(cut: int) -> float:
-        return abs(totals[cut - 1] - half) / half - 0.15 * units[cut - 1].border
+    def badness(cut: int) -> tuple[bool, float]:
+        n_left, n_right = totals[cut - 1], totals[-1] - totals[cut - 1]
+        longest = max(units[cut - 1].end - units[0].start, units[-1].end - units[cut].start)
+        beyond = max(n_left, n_right) > max_tokens or longest > max_characters
+        return beyond, abs(n_left - half) / half - 0.15 * units[cut - 1].border
 
     cut = min(range(1, len(units)), key=badness)
     return units[:cut], units[cut:]
