@@ -69,6 +69,8 @@ def test_twenty_won_and_twenty_lost_open_on_both_models_passages(page: LexborHTM
     first = drawers[0].css_first("details")
     assert first.css_first("summary .grow").text() == "how fast must we answer criticism"
     assert [len(side.css(".hit")) for side in first.css(".sides > div")] == [3, 3]
+    assert "rank 21 → 1" in " ".join(first.css_first(".ranks").text().split())
+    assert "30 → >30" in drawers[1].text()
     right = first.css_first(".hit.right")
     assert "Feedback > Complaints" in right.text()
     assert "teaching/feedback.md" in right.text()

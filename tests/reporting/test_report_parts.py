@@ -62,6 +62,7 @@ def test_measures_are_written_as_the_field_writes_them() -> None:
 def test_contenders_are_named_by_what_they_are() -> None:
     data = handbook_report()
     results = dict(data.evaluation.contenders)
+    del results["bm25+tuned"]
     results["mine"] = ContenderResult("mine", "fusion( tuned, bm25 , 0.3)", {"hit@5": 0.5}, {})
     results["ada"] = ContenderResult("ada", "text-embedding-ada-002", {"hit@5": 0.5}, {})
     data = replace(data, evaluation=replace(data.evaluation, contenders=results))
@@ -69,9 +70,21 @@ def test_contenders_are_named_by_what_they_are() -> None:
     assert short_name(data, "mine") == "BM25 + tuned"
     assert short_name(data, "tuned") == "Tuned model"
     assert (spoken_name(data, "ada"), short_name(data, "ada")) == ("ada", "ada")
+    blend = replace(results["tuned"], spec="fusion(bm25,base)")
+    blended = replace(data.evaluation, contenders={**results, "tuned": blend})
+    assert short_name(replace(data, evaluation=blended), "tuned") == "Tuned model"
     looks = styles(data)
-    assert looks["bm25+tuned"] == "fused-tuned"
+    assert looks["mine"] == "fused-tuned"
     assert len(set(looks.values())) == len(looks)
+
+
+def test_contenders_of_one_make_are_told_apart_by_their_names() -> None:
+    data = handbook_report()
+    results = dict(data.evaluation.contenders)
+    results["light"] = ContenderResult("light", "fusion(bm25,tuned,0.2)", {"hit@5": 0.5}, {})
+    data = replace(data, evaluation=replace(data.evaluation, contenders=results))
+    assert short_name(data, "light") == "BM25 + tuned (light)"
+    assert short_name(data, "bm25+tuned") == "BM25 + tuned (bm25+tuned)"
 
 
 def test_the_axis_has_few_round_ticks_inside_the_drawing() -> None:

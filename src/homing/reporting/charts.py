@@ -32,6 +32,32 @@ DASHES = {
 MAX_CUTOFF = 20
 SMOOTHING_FROM = 40
 
+AXIS: Spec = {
+    "labelColor": "var(--muted)",
+    "titleColor": "var(--muted)",
+    "gridColor": "var(--line)",
+    "domainColor": "var(--line-strong)",
+    "tickColor": "var(--line-strong)",
+    "labelFontSize": 12,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+    "titlePadding": 10,
+    "labelPadding": 6,
+}
+LEGEND: Spec = {
+    "labelColor": "var(--ink)",
+    "labelFontSize": 13,
+    "labelLimit": 260,
+    "symbolType": "stroke",
+    "symbolSize": 420,
+    "symbolStrokeWidth": 2.5,
+    "orient": "top",
+    "direction": "horizontal",
+    "columns": {"expr": "width < 420 ? 2 : 5"},
+    "title": None,
+    "offset": 14,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -80,34 +106,28 @@ def hit_curve_chart(curves: Sequence[Curve]) -> Spec:
     x["scale"] = {"domainMin": 1, "nice": False}
     y = _axis("hit", "right passage among the first k, %")
     y["scale"] = {"zero": False, "nice": True}
+    line = {"type": "line", "strokeWidth": 2.25, "interpolate": "monotone"}
+    return {
+        **_frame(320, "Hit rate of every contender against k"),
+        "data": {"values": values},
+        "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash},
+        "layer": [{"mark": line}, _point_under_the_pointer()],
+    }
+
+
+def _point_under_the_pointer() -> Spec:
+    """Return the layer that shows the nearest point of a hit curve, and its numbers."""
+    nearest = {"type": "point", "nearest": True, "on": "pointerover", "clear": "pointerout"}
     tooltip = [
         {"field": "contender", "type": "nominal", "title": "contender"},
         {"field": "k", "type": "quantitative", "title": "k"},
         {"field": "hit", "type": "quantitative", "title": "hit rate, %", "format": ".1f"},
     ]
-    nearest = {
-        "name": "nearest",
-        "select": {"type": "point", "nearest": True, "on": "pointerover", "clear": "pointerout"},
-    }
-    encoding = {"x": x, "y": y, "color": colour, "strokeDash": dash}
+    shown = {"condition": {"param": "nearest", "empty": False, "value": 1}, "value": 0}
     return {
-        **_frame(320, "Hit rate of every contender against k"),
-        "data": {"values": values},
-        "encoding": encoding,
-        "layer": [
-            {"mark": {"type": "line", "strokeWidth": 2.25, "interpolate": "monotone"}},
-            {
-                "params": [nearest],
-                "mark": {"type": "point", "filled": True, "size": 60, "strokeDash": [1, 0]},
-                "encoding": {
-                    "tooltip": tooltip,
-                    "opacity": {
-                        "condition": {"param": "nearest", "empty": False, "value": 1},
-                        "value": 0,
-                    },
-                },
-            },
-        ],
+        "params": [{"name": "nearest", "select": nearest}],
+        "mark": {"type": "point", "filled": True, "size": 60, "strokeDash": [1, 0]},
+        "encoding": {"tooltip": tooltip, "opacity": shown},
     }
 
 
@@ -167,30 +187,6 @@ def dev_chart(dev: Sequence[tuple[int, float]], best_step: int) -> Spec:
 
 
 def _frame(height: int, description: str) -> Spec:
-    axis = {
-        "labelColor": "var(--muted)",
-        "titleColor": "var(--muted)",
-        "gridColor": "var(--line)",
-        "domainColor": "var(--line-strong)",
-        "tickColor": "var(--line-strong)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "titlePadding": 10,
-        "labelPadding": 6,
-    }
-    legend = {
-        "labelColor": "var(--ink)",
-        "labelFontSize": 13,
-        "symbolType": "stroke",
-        "symbolSize": 420,
-        "symbolStrokeWidth": 2.5,
-        "orient": "top",
-        "direction": "horizontal",
-        "columns": {"expr": "width < 420 ? 2 : 5"},
-        "title": None,
-        "offset": 14,
-    }
     return {
         "$schema": SCHEMA,
         "description": description,
@@ -200,10 +196,10 @@ def _frame(height: int, description: str) -> Spec:
         "background": "transparent",
         "config": {
             "view": {"stroke": None},
-            "axis": axis,
+            "axis": AXIS,
             "axisX": {"grid": False},
             "axisY": {"domain": False, "ticks": False},
-            "legend": legend,
+            "legend": LEGEND,
         },
     }
 

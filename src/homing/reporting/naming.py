@@ -13,14 +13,12 @@ SPARE_STYLES = ("other-1", "other-2", "other-3", "other-4")
 
 def spoken_name(data: ReportData, name: str) -> str:
     """Return the contender as it stands in a sentence: "BM25 fused with the tuned model"."""
-    return _name(data, name, _spoken, " fused with ")
+    return _told_apart(data, name, lambda each: _name(data, each, _spoken, " fused with "))
 
 
 def short_name(data: ReportData, name: str) -> str:
     """Return the contender as it stands in a table: "Tuned model", "BM25 + tuned"."""
-    if name in (data.tuned_name, data.base_name):
-        return spoken_name(data, name).removeprefix("the ").capitalize()
-    return _name(data, name, _short, " + ")
+    return _told_apart(data, name, lambda each: _short_name(data, each))
 
 
 def sentence_start(text: str) -> str:
@@ -69,20 +67,33 @@ def styles(data: ReportData) -> dict[str, str]:
 
 def _style(data: ReportData, name: str) -> str:
     parts = fused_parts(data, name)
-    if data.tuned_name in parts:
-        return "fused-tuned"
-    if data.base_name in parts:
-        return "fused-base"
     if name == data.tuned_name:
         return "tuned"
     if name == data.base_name:
         return "base"
+    if data.tuned_name in parts:
+        return "fused-tuned"
+    if data.base_name in parts:
+        return "fused-base"
     return "bm25" if is_bm25(data, name) else ""
+
+
+def _told_apart(data: ReportData, name: str, called: Callable[[str], str]) -> str:
+    """Return what the contender is called, with its name where another is called the same."""
+    label = called(name)
+    others = (called(other) for other in data.evaluation.contenders if other != name)
+    return f"{label} ({name})" if label in others else label
+
+
+def _short_name(data: ReportData, name: str) -> str:
+    if name in (data.tuned_name, data.base_name):
+        return _spoken(data, name).removeprefix("the ").capitalize()
+    return _name(data, name, _short, " + ")
 
 
 def _name(data: ReportData, name: str, simple: Callable[[ReportData, str], str], joint: str) -> str:
     parts = fused_parts(data, name)
-    if len(parts) < 2:
+    if len(parts) < 2 or name in (data.tuned_name, data.base_name):
         return simple(data, name)
     return joint.join(simple(data, part) for part in parts)
 

@@ -59,6 +59,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}{NBSP}h {minutes % 60}{NBSP}min"
 
 
+def seconds(value: float) -> str:
+    """Return a duration in seconds alone, "0.4 s" or "1,153 s", for columns to compare."""
+    return f"{value:.1f}{NBSP}s" if value < 10 else f"{value:,.0f}{NBSP}s"
+
+
 def p_value(p: float) -> str:
     """Return a p value with three decimals, or "< 0.001"."""
     return f"<{NBSP}0.001" if p < 0.001 else f"{p:.3f}"

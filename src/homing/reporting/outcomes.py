@@ -71,11 +71,16 @@ class ShownQuestion:
 
 @dataclass(frozen=True, slots=True)
 class WonAndLost:
-    """How many questions rose and fell, and those that did the most."""
+    """How many questions rose and fell, and those that did the most.
+
+    Attributes:
+        depth: How many ranks were saved; a rank of None lies beyond.
+    """
 
     n_won: int
     n_lost: int
     n_same: int
+    depth: int
     won: tuple[ShownQuestion, ...]
     lost: tuple[ShownQuestion, ...]
 
@@ -94,6 +99,7 @@ def won_and_lost(data: ReportData, n: int = N_SHOWN) -> WonAndLost | None:
         n_won=len(won),
         n_lost=len(lost),
         n_same=len(changes) - len(won) - len(lost),
+        depth=data.evaluation.runs[data.tuned_name].ranking.shape[1],
         won=tuple(_shown_question(data, change) for change in won[:n]),
         lost=tuple(_shown_question(data, change) for change in lost[:n]),
     )

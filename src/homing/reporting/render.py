@@ -51,7 +51,7 @@ CONTENTS = {
 EXPLAINED = {
     "hit@5": "the right passage is among the first five",
     "ndcg@10": "how high the right passage stands in the first ten",
-    "mrr@10": "one divided by the right passage's rank, on average",
+    "mrr@10": "one over the right passage's rank, averaged",
 }
 
 
@@ -170,6 +170,7 @@ def _environment() -> Environment:
         numbers.p_value,
         numbers.point_range,
         numbers.points,
+        numbers.seconds,
         in_words,
     )
     environment.filters.update({function.__name__: function for function in shown})

@@ -28,9 +28,10 @@ def snippets(model: ModelFacts) -> list[Snippet]:
 
 
 def prompt_sentence(model: ModelFacts) -> str:
-    """Return what must be said about the prompts."""
+    """Return what must be said about the texts that go in: prompts, and titles."""
+    titles = "A passage went in as its headings, a line break and its text."
     if not (model.query_prompt or model.passage_prompt):
-        return "This model needs no prompt: queries and passages go in as they are."
+        return f"This model needs no prompt. {titles}"
     parts = []
     if model.query_prompt:
         parts.append(f"queries with {_quoted(model.query_prompt)}")
@@ -38,7 +39,7 @@ def prompt_sentence(model: ModelFacts) -> str:
         parts.append(f"passages with {_quoted(model.passage_prompt)}")
     return (
         f"The model was trained and measured with prompts, {' and '.join(parts)} in front. They "
-        "are saved in the model; the lines below make sure that each library uses them."
+        f"are saved in the model, and these lines make each library use them. {titles}"
     )
 
 
