@@ -20,3 +20,67 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real test data not found: {folder} (set HOMING_TEST_DATA)")
     return folder
+
+
+HANDBOOK = {
+    "leave": "Parents may take twenty weeks of paid leave after a birth or an adoption.",
+    "travel": "Book trains in second class and keep every receipt until the refund has arrived.",
+    "laptop": "A lost laptop is reported to the service desk within one hour of the loss.",
+    "badge": "Visitors wear a yellow badge and are met at the reception by their host.",
+    "kitchen": "Whoever empties the coffee machine fills the beans and rinses the tray.",
+    "password": "A password is changed once a year and is never written on paper.",
+    "salary": "Salaries are paid on the last working day of each month by bank transfer.",
+    "parking": "Bicycles stand in the cellar while cars need a permit for the courtyard.",
+    "training": "Every colleague has five days a year for courses and conferences.",
+    "sickness": "Call your team lead before nine on the first day of an illness.",
+    "pension": "The company doubles what you pay into the pension plan up to four percent.",
+    "meeting": "Meetings end five minutes before the hour so that nobody is late.",
+}
+"""Twelve short passages of a made-up handbook, by topic."""
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real sentence-transformers model of 2 layers and 32 dimensions, random weights."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=special)
+    tokenizer.train_from_iterator(HANDBOOK.values(), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+    )
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=len(fast),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    plain = folder.with_name("plain")
+    BertModel(config).save_pretrained(plain)
+    fast.save_pretrained(plain)
+    transformer = Transformer(str(plain), max_seq_length=64)
+    SentenceTransformer(
+        modules=[transformer, Pooling(32, pooling_mode="mean"), Normalize()], device="cpu"
+    ).save_pretrained(str(folder), create_model_card=False)
+    return folder

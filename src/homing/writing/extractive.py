@@ -27,7 +27,9 @@ from homing.writing.vocabulary import Vocabulary
 
 KINDS = ("heading", "how_to", "sentence", "phrase", "keywords")
 MIN_SENTENCE_WORDS = 5
-MAX_SENTENCE_WORDS = 40
+MAX_SENTENCE_WORDS = 60
+MAX_MASKED_WORDS = 40
+"""Of a longer sentence only the neighbourhood of the phrase is taken out."""
 MIN_CONTENT_WORDS = 3
 PHRASE_WORDS = (4, 12)
 N_KEYWORDS = (3, 5)
@@ -122,8 +124,13 @@ def _usable_sentences(text: str, vocabulary: Vocabulary) -> list[Span]:
     for span in sentence_spans(text):
         spans = word_spans(text, span)
         content = sum(vocabulary.carries_content(text[a:b].lower()) for a, b in spans)
-        fits = MIN_SENTENCE_WORDS <= len(spans) <= MAX_SENTENCE_WORDS
-        if fits and content >= MIN_CONTENT_WORDS and n_words - len(spans) >= MIN_REST_WORDS:
+        n_taken_out = min(len(spans), MAX_MASKED_WORDS)
+        if (
+            len(spans) >= MIN_SENTENCE_WORDS
+            and content >= MIN_CONTENT_WORDS
+            and n_words - n_taken_out >= MIN_REST_WORDS
+            and not _is_code(text[span[0] : span[1]])
+        ):
             usable.append(span)
     return usable
 
@@ -132,10 +139,10 @@ def _sentence(
     text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
 ) -> Made | None:
     """Return a whole sentence, itself taken out."""
-    if not sentences:
-        return None
-    span = sentences[0]
-    return _clean(text[span[0] : span[1]]), (span,)
+    for span in sentences:
+        if len(word_spans(text, span)) <= MAX_SENTENCE_WORDS:
+            return _clean(text[span[0] : span[1]]), (span,)
+    return None
 
 
 def _phrase(
@@ -149,7 +156,10 @@ def _phrase(
         chosen = spans[start : start + n]
         n_content = sum(vocabulary.carries_content(text[a:b].lower()) for a, b in chosen)
         if n_content >= 2:
-            return _clean(text[chosen[0][0] : chosen[-1][1]]), (span,)
+            before = max(0, start + n // 2 - MAX_MASKED_WORDS // 2)
+            around = spans[before : before + MAX_MASKED_WORDS]
+            masked = span if len(around) == len(spans) else (around[0][0], around[-1][1])
+            return _clean(text[chosen[0][0] : chosen[-1][1]]), (masked,)
     return None
 
 
@@ -173,7 +183,8 @@ def _keywords(
         word = text[a:b].lower()
         if vocabulary.carries_content(word) and not any(c.isdigit() for c in word):
             places.setdefault(word, []).append((a, b))
-    shared = [w for w in places if vocabulary.counts[w] > 1]
+    # A word of one passage alone is more often a misprint or a name than what people ask for.
+    shared = [w for w in places if vocabulary.counts[w] > 1 or vocabulary.is_small]
     ranked = sorted(shared, key=lambda w: (-(len(places[w]) ** 0.5) * vocabulary.rarity(w), w))
     n = generator.randint(*N_KEYWORDS)
     if len(ranked) < n:
@@ -184,6 +195,12 @@ def _keywords(
 
 
 _MAKERS = {"sentence": _sentence, "phrase": _phrase, "how_to": _how_to, "keywords": _keywords}
+
+
+def _is_code(sentence: str) -> bool:
+    """Tell whether a line is code or a formula rather than prose, by its share of symbols."""
+    symbols = sum(not (c.isalnum() or c.isspace() or c in ".,'’\"-–()$%") for c in sentence)
+    return sentence.startswith(("`", ">>>", "$ ")) or symbols > 0.08 * len(sentence)
 
 
 def _overlap(a: Span, b: Span) -> bool:

@@ -10,7 +10,7 @@ from homing.writing.vocabulary import FUNCTION_WORDS
 
 _NUMBERING = re.compile(
     r"^(?:(?:item|part|section|chapter|note|article|appendix|teil|kapitel|abschnitt)\s+)?"
-    r"(?:\(?(?:\d+(?:\.\d+)*[A-Za-z]?|[IVXLC]+|[A-Za-z])[.):]|\d+(?:\.\d+)+)\s*[-–—:.]*\s*",
+    r"(?:\d+(?:\.\d+)+[.:)]?(?=\s)|\(?(?:\d+[A-Za-z]?|[IVXLC]+|[A-Za-z])[.):])\s*[-–—:.]*\s*",
     re.IGNORECASE,
 )
 GENERIC = frozenset(

@@ -41,8 +41,13 @@ class Vocabulary:
         """Return the inverse document frequency, > 0; the rarer the greater."""
         return math.log(1 + self.n_passages / (1 + self.counts[word]))
 
+    @property
+    def is_small(self) -> bool:
+        """True where too few passages were counted to tell common words from rare ones."""
+        return self.n_passages < 20
+
     def carries_content(self, word: str) -> bool:
         """Tell whether a word (lower case) says something: no grammar, not in every passage."""
         if word in FUNCTION_WORDS or word.isdigit() or (len(word) < 2 and word.isascii()):
             return False
-        return self.n_passages < 20 or self.counts[word] <= COMMON_FRACTION * self.n_passages
+        return self.is_small or self.counts[word] <= COMMON_FRACTION * self.n_passages

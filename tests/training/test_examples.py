@@ -1,0 +1,77 @@
+"""What training shows of a passage beside the questions asked of it."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homing.dataset import Dataset
+from homing.training.examples import choose_queries, training_examples, view, without_spans
+from homing.types import Passage, Qrel, Query
+
+LEAVE = Passage(
+    id="leave",
+    document_id="handbook",
+    start=0,
+    end=0,
+    text="Parents may take twenty weeks. The weeks can be split. Ask the team lead in time for it.",
+    heading_path=("Handbook", "Parental leave"),
+)
+
+
+def test_a_masked_sentence_is_not_shown() -> None:
+    query = Query("q", "weeks can be split", masked=((31, 54),))
+    shown = view(LEAVE, [query])
+    assert "can be split" not in shown
+    assert shown.startswith("Handbook > Parental leave\nParents may take twenty weeks.")
+
+
+def test_the_title_is_left_out_for_a_question_made_from_it() -> None:
+    shown = view(LEAVE, [Query("q", "parental leave", masks_title=True)])
+    assert shown == LEAVE.text
+
+
+def test_a_question_of_a_person_shows_the_passage_whole() -> None:
+    assert view(LEAVE, [Query("q", "how long is it")]).endswith(LEAVE.text)
+
+
+def test_a_passage_that_would_be_masked_away_is_shown_whole() -> None:
+    query = Query("q", "all of it", masked=((0, len(LEAVE.text)),))
+    assert view(LEAVE, [query]).endswith(LEAVE.text)
+
+
+@given(st.text(max_size=60), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))))
+def test_taking_spans_out_never_adds_or_reorders_letters(
+    text: str, pairs: list[tuple[int, int]]
+) -> None:
+    spans = [(min(p), min(max(p), len(text))) for p in pairs if min(p) < len(text)]
+    kept = "".join(
+        c for i, c in enumerate(text) if not any(start <= i < end for start, end in spans)
+    )
+    assert "".join(without_spans(text, spans).split()) == "".join(kept.split())
+
+
+def test_questions_of_different_kinds_come_first() -> None:
+    queries = tuple(Query(f"{k}{i}", f"{k} {i}", kind=k) for k in ("a", "b") for i in range(3))
+    example = training_examples(
+        Dataset(
+            {"leave": LEAVE},
+            {q.id: q for q in queries},
+            {"train": [Qrel(q.id, "leave") for q in queries]},
+        ),
+        "train",
+    )[0]
+    for seed in range(10):
+        chosen = choose_queries(example, 2, random.Random(seed))
+        assert {query.kind for query in chosen} == {"a", "b"}
+
+
+def test_examples_hold_every_passage_that_answers_a_question() -> None:
+    other = Passage("other", "handbook", 0, 0, "Leave is asked for in writing, twice.")
+    queries = {"q": Query("q", "how is leave asked for")}
+    qrels = {"train": [Qrel("q", "leave"), Qrel("q", "other"), Qrel("q", "nothing", 0)]}
+    examples = training_examples(Dataset({"leave": LEAVE, "other": other}, queries, qrels), "train")
+    assert [e.passage.id for e in examples] == ["leave", "other"]
+    assert examples[0].right["q"] == {"leave", "other"}

@@ -1,0 +1,170 @@
+"""Training for real, on a tiny model: it learns, keeps the better model, and resumes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import HANDBOOK
+from homing.dataset import Dataset
+from homing.errors import NothingToDoError
+from homing.retrieval.encoders import encoder_for
+from homing.training.trainer import TrainingSettings, train
+from homing.types import Encoder, Passage, Qrel, Query
+
+pytest.importorskip("sentence_transformers")
+
+SETTINGS = TrainingSettings(epochs=12, learning_rate=3e-3, batch_passages=6, device="cpu")
+
+
+def handbook() -> Dataset:
+    """Each topic's passage, asked for by its first and by its last words."""
+    corpus = {t: Passage(t, "handbook", 0, len(s), s) for t, s in HANDBOOK.items()}
+    queries, qrels = {}, []
+    for topic, sentence in HANDBOOK.items():
+        for part, text in (("a", sentence[:30]), ("b", sentence[-30:])):
+            queries[topic + part] = Query(topic + part, text)
+            qrels.append(Qrel(topic + part, topic))
+    return Dataset(corpus, queries, {"train": qrels})
+
+
+def hits(encoder: Encoder) -> float:
+    """Share of the training questions whose passage is found first."""
+    dataset = handbook()
+    relevant = dataset.split("train")
+    q = encoder.encode_queries([dataset.queries[i].text for i in relevant])
+    best = (q @ encoder.encode_passages(dataset.passage_texts()).T).argmax(axis=1)
+    ids = dataset.passage_ids()
+    return float(np.mean([ids[b] in r for b, r in zip(best, relevant.values(), strict=True)]))
+
+
+def test_it_learns_and_the_folder_loads_with_sentence_transformers(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    before = hits(encoder_for(str(tiny_model)))
+    log = train(
+        handbook(),
+        base_model=str(tiny_model),
+        out=tmp_path / "m",
+        settings=SETTINGS,
+        score_dev=hits,
+    )
+    assert log.kept == "tuned"
+    assert log.dev[0] == (0, pytest.approx(before))
+    assert log.n_pairs == 24
+    assert log.n_passages == 12
+    assert hits(encoder_for(str(tmp_path / "m"))) == pytest.approx(max(s for _, s in log.dev))
+    assert hits(encoder_for(str(tmp_path / "m"))) > before + 0.3
+    assert log.loss[-1][1] < log.loss[0][1]
+    assert SentenceTransformer(str(tmp_path / "m")).encode("a badge").shape == (32,)
+    assert not (tmp_path / "m" / "checkpoints").exists()
+
+
+def test_a_model_that_is_no_better_on_dev_is_not_handed_over(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    scores = iter([0.8, 0.7])
+    log = train(
+        handbook(),
+        base_model=str(tiny_model),
+        out=tmp_path / "m",
+        settings=SETTINGS,
+        score_dev=lambda encoder: next(scores),
+    )
+    assert log.kept == "base"
+    texts = list(HANDBOOK.values())
+    base, kept = encoder_for(str(tiny_model)), encoder_for(str(tmp_path / "m"))
+    np.testing.assert_array_equal(base.encode_passages(texts), kept.encode_passages(texts))
+
+
+def test_the_best_checkpoint_is_kept_and_not_the_last(tiny_model: Path, tmp_path: Path) -> None:
+    scores = iter([0.1, 0.9, 0.5])
+    seen: list[np.ndarray] = []
+
+    def score(encoder: Encoder) -> float:
+        seen.append(encoder.encode_passages(["a badge for visitors"]))
+        return next(scores)
+
+    settings = TrainingSettings(
+        epochs=4, learning_rate=3e-3, batch_passages=6, evaluations=2, device="cpu"
+    )
+    log = train(
+        handbook(),
+        base_model=str(tiny_model),
+        out=tmp_path / "m",
+        settings=settings,
+        score_dev=score,
+    )
+    assert log.best_step == 4
+    kept = encoder_for(str(tmp_path / "m")).encode_passages(["a badge for visitors"])
+    np.testing.assert_allclose(kept, seen[1], atol=1e-5)
+    assert np.abs(kept - seen[2]).max() > 1e-3
+
+
+def test_too_few_questions_are_an_error_that_says_what_to_do(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    empty = Dataset(handbook().corpus, {}, {"train": []})
+    with pytest.raises(NothingToDoError, match="Add documents"):
+        train(empty, base_model=str(tiny_model), out=tmp_path / "m")
+
+
+def test_same_seed_same_weights(tiny_model: Path, tmp_path: Path) -> None:
+    short = TrainingSettings(epochs=2, learning_rate=1e-3, batch_passages=6, device="cpu")
+    for name in ("a", "b"):
+        train(handbook(), base_model=str(tiny_model), out=tmp_path / name, settings=short)
+    first, second = ((tmp_path / n / "model.safetensors").read_bytes() for n in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.slow
+def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        sys.path[:0] = [sys.argv[4]]
+        from pathlib import Path
+        from test_trainer import handbook
+        from homing.training import callbacks
+        from homing.training.trainer import TrainingSettings, train
+        import homing.training.trainer as trainer
+        trainer.SAVE_EVERY_STEPS = 5
+        kill_at = int(sys.argv[3])
+        seen = []
+        def score(encoder):
+            seen.append(1)
+            if kill_at and len(seen) == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return 0.1 if len(seen) == 1 else 0.2
+        settings = TrainingSettings(epochs=9, learning_rate=1e-3, batch_passages=6,
+                                    evaluations=3, device="cpu")
+        train(handbook(), base_model=sys.argv[1], out=Path(sys.argv[2]), settings=settings,
+              score_dev=score)
+        """
+    )
+
+    def job(name: str, kill_at: int) -> int:
+        tests = Path(__file__).parent
+        return subprocess.run(
+            [sys.executable, "-c", script, tiny_model, tmp_path / name, str(kill_at), str(tests)],
+            env={**os.environ, "PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"},
+            check=False,
+        ).returncode
+
+    assert job("whole", 0) == 0
+    assert job("killed", 3) == -signal.SIGKILL
+    assert list((tmp_path / "killed" / "checkpoints").glob("checkpoint-*"))
+    assert job("killed", 0) == 0
+    whole, killed = ((tmp_path / n / "model.safetensors").read_bytes() for n in ("whole", "killed"))
+    assert whole == killed
