@@ -11,7 +11,7 @@ ODD = re.compile(
     "|[\x85\u2028\u2029]"
     "|[\ufb00-\ufb04]"
 )
-LINE_ENDS = "\x85\u2028\u2029"
+LINE_ENDS = "\x0b\x0c\x85\u2028\u2029"
 
 
 def clean_text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 from xml.etree.ElementTree import ParseError, fromstring
+from xml.parsers.expat import ExpatError
 
 from homing.ingestion.raw import RawDocument, UnreadableError
 from homing.ingestion.readers.html import parse_html
@@ -38,7 +39,7 @@ def read_docx(path: Path) -> RawDocument:
             markup = mammoth.convert_to_html(
                 file, style_map=STYLES, convert_image=lambda image: []
             ).value
-    except (zipfile.BadZipFile, KeyError, ParseError, SyntaxError, EOFError) as error:
+    except (zipfile.BadZipFile, KeyError, ParseError, ExpatError, EOFError) as error:
         raise UnreadableError(
             "damaged", f"{path.name} is a damaged Word file ({error}). Open it in Word and save it."
         ) from error

@@ -24,6 +24,11 @@ BLOCKS = frozenset(
 )
 
 
+LAYOUT = "table, p + p, h1, h2, h3, h4, ul, ol"
+"""What stands in a row that only lays out the page."""
+
+BREAK = "\v"
+BULLET = "•"
 CHARSET = re.compile(rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 CHARSET_WITHIN = 4096
 
@@ -75,69 +80,67 @@ def _has_main_heading(node: Any) -> bool:
 
 
 class _Walker:
-    """Goes through the tree once, collecting the text of the present block."""
+    """Goes through the tree once, collecting the text of the present block.
+
+    The way back up is kept in a list, not in the call stack: pages may be nested thousands deep.
+    """
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.glue = "\n\n"
+        self.ahead: list[Any] = []
 
-    def blocks(self, node: Any) -> Iterator[Block]:
+    def blocks(self, root: Any) -> Iterator[Block]:
         """Yield the blocks below a node."""
-        yield from self._children(node)
-        yield from self._flush()
+        self._descend(root, "\n\n")
+        while self.ahead:
+            node = self.ahead.pop()
+            if isinstance(node, str):
+                yield from self._flush(node)
+            else:
+                yield from self._node(node)
+
+    def _descend(self, node: Any, glue: str = "") -> None:
+        """Put the children of a node next; `glue` ends the block that they are."""
+        if glue:
+            self.ahead.append(glue)
+        self.ahead.extend(reversed(list(node.iter(include_text=True))))
 
     def _flush(self, glue: str = "\n\n") -> Iterator[Block]:
-        """Yield what was collected; `glue` goes before the next block."""
-        text = "\n".join(squash(line) for line in "".join(self.words).split("\v"))
-        text = text.strip()
+        """Yield what was collected; `glue` goes before the next block, the wider one if several."""
+        lines = [squash(line) for line in "".join(self.words).split(BREAK)]
+        text = "\n".join(line for line in lines if line)
         self.words = []
-        if text:
+        if text and text != BULLET:
             yield Block(text, 0, self.glue)
-        self.glue = glue
-
-    def _children(self, node: Any) -> Iterator[Block]:
-        for child in node.iter(include_text=True):
-            yield from self._node(child)
+            self.glue = glue
+        elif len(glue) > len(self.glue):
+            self.glue = glue
 
     def _node(self, node: Any) -> Iterator[Block]:
         tag = node.tag
         if tag == "-text":
             self.words.append(node.text_content or "")
         elif tag == "br":
-            self.words.append("\v")
-        elif tag in HEADINGS:
+            self.words.append(BREAK)
+        elif tag in HEADINGS or tag == "pre":
             yield from self._flush()
-            title = squash(node.text(deep=True, separator=""))
-            if title:
-                yield Block(title, HEADINGS[tag])
-        elif tag == "pre":
-            yield from self._flush()
-            text = clean_text(node.text(deep=True)).strip("\n").rstrip()
-            if text.strip():
-                yield Block(text)
-        elif tag == "tr":
+            text = node.text(deep=True, separator="")
+            text = clean_text(text).strip("\n").rstrip() if tag == "pre" else squash(text)
+            if text:
+                yield Block(text, HEADINGS.get(tag, 0))
+                self.glue = "\n\n"
+        elif tag == "tr" and node.css_first(LAYOUT) is None:
             yield from self._flush("\n")
-            yield from self._row(node)
+            cells = [squash(cell.text(separator=" ")) for cell in node.css("td, th")]
+            self.words.append(" | ".join(cell for cell in cells if cell))
+            yield from self._flush("\n")
         elif tag == "li":
             yield from self._flush("\n")
-            self.words.append("• ")
-            yield from self._children(node)
-            yield from self._flush("\n")
+            self.words.append(f"{BULLET} ")
+            self._descend(node, "\n")
         elif tag in BLOCKS:
             yield from self._flush()
-            yield from self._children(node)
-            yield from self._flush()
+            self._descend(node, "\n\n")
         elif not tag.startswith(("-", "_", "!")):
-            yield from self._children(node)
-
-    def _row(self, row: Any) -> Iterator[Block]:
-        """Yield a table's row as one line; a row that only lays out the page as what is in it."""
-        if row.css_first("table, p + p, h1, h2, h3, h4, ul, ol") is not None:
-            yield from self._children(row)
-            yield from self._flush()
-            return
-        cells = [squash(cell.text(separator=" ")) for cell in row.css("td, th")]
-        line = " | ".join(cell for cell in cells if cell)
-        if line:
-            self.words.append(line)
-        yield from self._flush("\n")
+            self._descend(node)

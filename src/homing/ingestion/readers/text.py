@@ -24,6 +24,11 @@ NARROW = (
     "euc_kr",
     "koi8_r",
 )
+HIGH = re.compile(rb"[\x80-\xff]")
+HIGH_RUNS = re.compile(rb"[\x80-\xff]{3,}")
+EASTERN_SIGNS = re.compile(r"(?<=[^\W\d_])[¹³¿¼¾Ÿœšž](?=[^\W\d_])|[¹³](?=[^\W\d_])")
+"""Polish or Czech letters of cp1250, as they look when taken for cp1252."""
+
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -75,7 +80,7 @@ def guess_encoding(raw: bytes) -> str | None:
         return wide
     if _n_control(raw[:SAMPLE_BYTES]) > MAX_CONTROL_SHARE * min(len(raw), SAMPLE_BYTES):
         return None
-    if is_utf8(raw):
+    if is_utf8(raw) or _is_nearly_utf8(raw[:SAMPLE_BYTES]):
         return "utf-8"
     return _narrow_encoding(raw[:SAMPLE_BYTES])
 
@@ -90,6 +95,14 @@ def is_utf8(raw: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_nearly_utf8(sample: bytes) -> bool:
+    """Return whether all but a few of the characters beyond ASCII are UTF-8."""
+    text = sample.decode("utf-8", errors="replace")
+    n_bad = text.count("\ufffd")
+    n_good = sum(1 for character in text if character > "\x7f") - n_bad
+    return n_good >= 4 * n_bad
 
 
 def _n_control(raw: bytes) -> int:
@@ -110,8 +123,16 @@ def _wide_encoding(sample: bytes) -> str | None:
     return None
 
 
-def _narrow_encoding(sample: bytes) -> str | None:
-    """Return a one-byte or East Asian encoding that fits."""
+def _narrow_encoding(sample: bytes) -> str:
+    """Return the one-byte or East Asian encoding that fits best.
+
+    Words of Latin script hold single letters beyond ASCII; elsewhere those come in runs, and
+    their statistics tell the encoding.
+    """
+    n_high = len(HIGH.findall(sample))
+    if sum(map(len, HIGH_RUNS.findall(sample))) < 0.2 * n_high:
+        western = sample.decode("cp1252", errors="replace")
+        return "cp1250" if len(EASTERN_SIGNS.findall(western)) > 0.15 * n_high else "cp1252"
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=list(NARROW)).best()
