@@ -15,6 +15,7 @@ from homing.retrieval.encoders import (
     SentenceTransformerEncoder,
     batches_by_tokens,
     encoder_for,
+    has_fast_bf16,
     model_key,
 )
 from homing.retrieval.models import embedded_folder, load_sentence_transformer
@@ -113,6 +114,21 @@ def test_the_key_changes_with_whatever_changes_the_vectors(model, encoder):
         assert model_key(model) != key
         weight[0, 0] = before
     assert model_key(model) == key
+
+
+def test_bfloat16_gives_nearly_the_same_vectors(model, encoder):
+    halved = SentenceTransformerEncoder(model, bf16=True).encode_passages(TEXTS[:3])
+    assert halved.dtype == np.float32
+    assert np.sum(halved * encoder.encode_passages(TEXTS[:3]), axis=1) == pytest.approx(1, abs=0.01)
+
+
+def test_bfloat16_is_chosen_where_the_processor_multiplies_it():
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        pytest.skip("the processor's flags cannot be read here")
+    flags = set(cpuinfo.read_text().split())
+    assert has_fast_bf16("cpu") == bool(flags & {"avx512_bf16", "amx_tile"})
+    assert not has_fast_bf16("meta")
 
 
 def test_the_default_model_reads_512_tokens_and_never_more_than_it_can():

@@ -14,7 +14,7 @@ from homing.errors import UsageError
 from homing.evaluation.contenders import Contender, build_retriever, in_building_order
 from homing.evaluation.files import load_evaluation, save_evaluation
 from homing.evaluation.measures import MEASURES, Measured, measure_run
-from homing.evaluation.significance import cluster_bootstrap_columns, paired_difference
+from homing.evaluation.significance import cluster_bootstrap_columns, paired_difference_columns
 from homing.progress import say
 from homing.retrieval.models import find_model
 from homing.retrieval.search import search
@@ -160,17 +160,16 @@ def _results(
 def _comparisons(
     measured: Mapping[str, Measured], baseline: str, clusters: Sequence[str], seed: int
 ) -> tuple[Comparison, ...]:
-    comparisons = []
-    for name, ours in measured.items():
-        if name == baseline:
-            continue
-        for measure in COMPARED_MEASURES:
-            theirs = measured[baseline].values[measure]
-            difference, p_value = paired_difference(
-                ours.values[measure], theirs, clusters, seed=seed
-            )
-            comparisons.append(Comparison(name, baseline, measure, difference, p_value))
-    return tuple(comparisons)
+    theirs = measured[baseline].values
+    cells = [(name, m) for name in measured if name != baseline for m in COMPARED_MEASURES]
+    if not cells:
+        return ()
+    columns = np.stack([measured[name].values[m] - theirs[m] for name, m in cells], axis=1)
+    found = paired_difference_columns(columns, clusters, seed=seed)
+    return tuple(
+        Comparison(name, baseline, measure, difference, p_value)
+        for (name, measure), (difference, p_value) in zip(cells, found, strict=True)
+    )
 
 
 def _query_source(dataset: Dataset, query_ids: Mapping[str, object]) -> str:

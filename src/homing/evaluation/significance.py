@@ -8,6 +8,7 @@ where they are few. Cost: O(resamples x clusters), in blocks of bounded memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ N_RESAMPLES = 2_000
 N_FLIPS = 10_000
 LEVEL = 0.95
 _BLOCK_CELLS = 8_000_000
+_ZERO = 1e-12
 
 
 def cluster_bootstrap(
@@ -103,30 +105,63 @@ def paired_difference(
     if len(a) != len(b):
         raise ValueError(f"{len(a)} values cannot be paired with {len(b)}.")
     differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    interval = cluster_bootstrap(differences, clusters, n_resamples=n_resamples, seed=seed)
-    sums, _ = _by_cluster(differences[:, None], clusters)
-    return interval, _sign_flip_p(sums[:, 0], n_flips, seed)
+    return paired_difference_columns(
+        differences[:, None], clusters, seed=seed, n_resamples=n_resamples, n_flips=n_flips
+    )[0]
 
 
-def _sign_flip_p(differences: Values, n_flips: int, seed: int) -> float:
-    """Return how often random signs make the sum as extreme as it is, two-sided."""
-    differences = differences[np.abs(differences) > 1e-12]
-    n_clusters = len(differences)
-    if n_clusters == 0:
-        return 1.0
-    # Sums that are equal on paper differ in the last bits by the order of addition.
-    threshold = abs(float(differences.sum())) - 1e-9
-    if 2**n_clusters <= n_flips:
-        flips = (np.arange(2**n_clusters)[:, None] >> np.arange(n_clusters)) & 1
-        return float(np.mean(np.abs((1.0 - 2.0 * flips) @ differences) >= threshold))
+def paired_difference_columns(
+    differences: Values,
+    clusters: Sequence[object],
+    *,
+    seed: int,
+    n_resamples: int = N_RESAMPLES,
+    n_flips: int = N_FLIPS,
+) -> list[tuple[Interval, float]]:
+    """Return interval and p-value for each column of differences, from the same draws.
+
+    Args:
+        differences: float64 (n_queries, n_columns).
+
+    Raises:
+        ValueError: As `paired_difference`.
+    """
+    intervals = cluster_bootstrap_columns(differences, clusters, n_resamples=n_resamples, seed=seed)
+    sums, _ = _by_cluster(differences, clusters)
+    is_many = 2.0 ** (np.abs(sums) > _ZERO).sum(axis=0) > n_flips
+    p_values = np.empty(sums.shape[1])
+    p_values[is_many] = _drawn_p_values(sums[:, is_many], n_flips, seed)
+    for column in np.flatnonzero(~is_many):
+        p_values[column] = _exact_p_value(sums[:, column])
+    return [(i, float(p)) for i, p in zip(intervals, p_values, strict=True)]
+
+
+def _exact_p_value(sums: Values) -> float:
+    """Return the share of all sign flips that make the total at least as extreme."""
+    sums = sums[np.abs(sums) > _ZERO]
+    flips = (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))) & 1
+    totals = np.abs((1.0 - 2.0 * flips) @ sums)
+    return float(np.mean(totals >= _threshold(sums)))
+
+
+def _drawn_p_values(sums: Values, n_flips: int, seed: int) -> Values:
+    """Return for each column how often random signs make the total at least as extreme."""
+    if sums.shape[1] == 0:
+        return np.empty(0)
     rng = np.random.default_rng(seed)
-    n_extreme = 0
-    n_block = max(1, _BLOCK_CELLS // n_clusters)
+    n_extreme = np.zeros(sums.shape[1])
+    n_block = max(1, _BLOCK_CELLS // len(sums))
     for start in range(0, n_flips, n_block):
-        size = (min(n_block, n_flips - start), n_clusters)
+        size = (min(n_block, n_flips - start), len(sums))
         signs = 1.0 - 2.0 * rng.integers(2, size=size, dtype=np.int8)
-        n_extreme += int(np.sum(np.abs(signs @ differences) >= threshold))
-    return (1 + n_extreme) / (1 + n_flips)
+        n_extreme += (np.abs(signs @ sums) >= _threshold(sums)).sum(axis=0)
+    p_values: Values = (1 + n_extreme) / (1 + n_flips)
+    return p_values
+
+
+def _threshold(sums: Values) -> Any:
+    # Totals that are equal on paper differ in their last bits by the order of addition.
+    return np.abs(sums.sum(axis=0)) - 1e-9
 
 
 def _by_cluster(columns: Values, clusters: Sequence[object]) -> tuple[Values, Values]:

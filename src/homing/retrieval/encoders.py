@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WINDOW = 4096
 """Texts tokenized at a time: bounds the memory that token ids take."""
-BATCH_TOKENS_CPU = 4096
+BATCH_TOKENS_CPU = 2048
 BATCH_TOKENS_GPU = 65536
 
 
@@ -187,19 +187,11 @@ def has_fast_bf16(device_type: str) -> bool:
 
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device_type != "cpu":
-        return False
-    check = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    features = torch.backends.cpu.get_cpu_capability()
-    # oneDNN also says yes where AVX-512 only emulates it; the products must be in hardware.
-    return bool(check and check()) and "AVX512" in features and _cpu_has_bf16_products()
-
-
-def _cpu_has_bf16_products() -> bool:
-    import torch
-
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch._C._cpu, name, lambda: False)()) for name in names)
+    # Where AVX-512 has no products of bfloat16 it is emulated, and slower than float32.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device_type == "cpu" and any(
+        bool(getattr(torch.cpu, check, lambda: False)()) for check in checks
+    )
 
 
 def model_key(model: SentenceTransformer, *, bf16: bool = False) -> str:
