@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DATA = ROOT.parent / "shared" / "data" / "sec10k" / "gpt-3.5-turbo"
 MAX_TOKENS = 512
+HOMING = (sys.executable, "-m", "homing")
+FLAGS = ("--max-tokens", str(MAX_TOKENS), "--json")
 MEASURES = ("hit@1", "hit@5", "hit@10", "mrr@10", "ndcg@10")
 
 
@@ -89,8 +91,7 @@ def ours(data: Path, out: Path) -> dict[str, float]:
     """
     started = time.monotonic()
     answer = subprocess.run(
-        [sys.executable, "-m", "homing", "train", str(data / "train_dataset.json")]
-        + ["--out", str(out / "model"), "--max-tokens", str(MAX_TOKENS), "--json"],
+        [*HOMING, "train", str(data / "train_dataset.json"), "--out", str(out / "model"), *FLAGS],
         check=True,
         capture_output=True,
         text=True,
@@ -111,8 +112,7 @@ def evaluate(data: Path, original: Path, tuned: Path) -> dict[str, object]:
     }
     flags = [x for name, spec in contenders.items() for x in ("--contender", f"{name}={spec}")]
     answer = subprocess.run(
-        [sys.executable, "-m", "homing", "evaluate", str(data / "val_dataset.json"), *flags]
-        + ["--max-tokens", str(MAX_TOKENS), "--json"],
+        [*HOMING, "evaluate", str(data / "val_dataset.json"), *flags, *FLAGS],
         check=True,
         capture_output=True,
         text=True,
