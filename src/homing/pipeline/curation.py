@@ -119,7 +119,9 @@ def keep_found_again(
     kept, rejections = [], []
     for i, question in enumerate(questions):
         own = groups.get(question.passage_id, question.passage_id)
-        if any(groups.get(found, found) == own for found in run.ranked_ids(i)):
+        # Passages without any of the words score 0 and are ranked by their order alone.
+        n_found = int((run.scores[i] > 0).sum())
+        if any(groups.get(found, found) == own for found in run.ranked_ids(i)[:n_found]):
             kept.append(question)
             continue
         detail = f"BM25 does not find its passage among the first {n:,}."
@@ -182,6 +184,11 @@ def _curate_into(job: Job) -> dict[str, Any]:
         train_questions=settings.train_questions,
         **settings.curate.model_dump(),
     )
+    if not curated.dataset.split("test"):
+        raise NothingToDoError(
+            "No question is left for the test, so nothing could be told about the model. Give "
+            "questions with --test-questions, or raise curate.test_fraction."
+        )
     save_dataset(curated.dataset, job.workspace.folder)
     n_rejected = save_rejections(curated.rejections, job.path(REJECTED))
     return {

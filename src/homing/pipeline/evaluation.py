@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from homing.pipeline.job import (
     run_stage,
 )
 from homing.pipeline.verdict import verdict
+from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.retrieval.models import find_model
 from homing.settings import load_settings
@@ -147,12 +149,12 @@ def describe_evaluated(summary: Mapping[str, Any]) -> str:
 
 
 def standard_contenders(
-    job: Job, models: Mapping[str, SentenceTransformerEncoder]
+    base_model: str, encoders: Mapping[str, SentenceTransformerEncoder]
 ) -> list[Contender]:
     """Return the base, the tuned models, BM25, and BM25 fused with base and tuned."""
+    specs = {BASE: base_model, **FOLDERS}
     return [
-        Contender(BASE, job.settings.train.base_model),
-        *(Contender(name, FOLDERS[name], given=encoder) for name, encoder in models.items()),
+        *(Contender(name, specs[name], given=encoder) for name, encoder in encoders.items()),
         Contender("bm25", "bm25"),
         Contender("bm25+base", "fusion(bm25,base)"),
         Contender("bm25+tuned", "fusion(bm25,tuned)"),
@@ -171,20 +173,21 @@ def with_seconds(evaluation: Evaluation, seconds: Mapping[str, float]) -> Evalua
 def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     settings = job.settings
     dataset = load_dataset(job.workspace.folder)
-    models = {
-        name: encoder_for(str(job.path(FOLDERS[name])), max_tokens=settings.train.max_tokens)
-        for name in names
+    specs = {BASE: settings.train.base_model, **{n: str(job.path(FOLDERS[n])) for n in names}}
+    encoders = {
+        name: encoder_for(spec, max_tokens=settings.train.max_tokens, device=settings.train.device)
+        for name, spec in specs.items()
     }
     evaluation = measure(
         dataset,
-        standard_contenders(job, models),
+        standard_contenders(settings.train.base_model, encoders),
         split=pick_split(dataset, "test"),
         baseline=BASE,
         seed=settings.evaluate.seed,
-        max_tokens=settings.train.max_tokens,
         cache_folder=job.path(EMBEDDINGS),
         language=settings.evaluate.language,
     )
+    _forget_others(job.path(EMBEDDINGS), encoders.values())
     # Times go into the manifest: what lies in `evaluation/` is the same however long it took.
     with job.workspace.replace_folder(EVALUATION) as folder:
         save_evaluation(with_seconds(evaluation, {}), folder)
@@ -192,8 +195,16 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     return {
         **evaluation_summary(evaluation),
         "contender_seconds": seconds,
-        "model": _model_facts(models[TUNED]),
+        "model": _model_facts(encoders[TUNED]),
     }
+
+
+def _forget_others(folder: Path, encoders: Iterable[Encoder]) -> None:
+    """Remove the vectors of models that are no longer compared, such as earlier checkpoints."""
+    kept = {CachedEncoder(encoder, folder).folder for encoder in encoders}
+    for other in folder.iterdir() if folder.is_dir() else ():
+        if other not in kept:
+            shutil.rmtree(other)
 
 
 def _model_facts(encoder: SentenceTransformerEncoder) -> dict[str, Any]:

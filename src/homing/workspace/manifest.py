@@ -16,8 +16,8 @@ from typing import Any
 from homing.workspace.disk import hash_file
 
 LIBRARIES = (
-    "homing", "numpy", "pyarrow", "pypdfium2", "tokenizers", "semantic-text-splitter", "bm25s", "torch",
-    "transformers", "sentence-transformers",
+    "homing", "numpy", "pyarrow", "pypdfium2", "tokenizers", "semantic-text-splitter", "bm25s",
+    "torch", "transformers", "sentence-transformers",
 )  # fmt: skip
 ALREADY_NAMED = 3
 """A reason names at most this many of the things that changed."""
