@@ -128,7 +128,7 @@ def paired_difference_columns(
     """
     intervals = cluster_bootstrap_columns(differences, clusters, n_resamples=n_resamples, seed=seed)
     sums, _ = _by_cluster(differences, clusters)
-    is_many = 2.0 ** (np.abs(sums) > _ZERO).sum(axis=0) > n_flips
+    is_many = (np.abs(sums) > _ZERO).sum(axis=0) > np.log2(n_flips)
     p_values = np.empty(sums.shape[1])
     p_values[is_many] = _drawn_p_values(sums[:, is_many], n_flips, seed)
     for column in np.flatnonzero(~is_many):
