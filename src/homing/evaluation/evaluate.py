@@ -63,18 +63,12 @@ def evaluate(
     """
     ordered = in_building_order(contenders)
     baseline = _pick_baseline(contenders, baseline)
-    relevant = dataset.split(split)
-    if not relevant:
-        raise UsageError(f"The split {split!r} holds no question with a relevant passage.")
-    for contender in contenders:
-        if contender.model_spec is not None:
-            find_model(contender.model_spec)
+    relevant = _questions_with_answers(dataset, split)
+    _find_models(contenders)
     options = {"cache_folder": cache_folder, "max_tokens": max_tokens, "language": language}
     runs, seconds = _run_all(dataset, ordered, list(relevant), options)
-    measured = {
-        c.name: measure_run(runs[c.name], dataset.qrels[split], groups=dataset.groups)
-        for c in contenders
-    }
+    qrels, groups = dataset.qrels[split], dataset.groups
+    measured = {c.name: measure_run(runs[c.name], qrels, groups=groups) for c in contenders}
     assert all(m.query_ids == tuple(relevant) for m in measured.values())
     unit, clusters = _clusters(dataset, relevant)
     return Evaluation(
@@ -99,6 +93,19 @@ def _pick_baseline(contenders: Sequence[Contender], asked: str | None) -> str:
     if asked not in names:
         raise UsageError(f"The baseline {asked!r} is not among the contenders: {', '.join(names)}.")
     return asked
+
+
+def _find_models(contenders: Sequence[Contender]) -> None:
+    for contender in contenders:
+        if contender.model_spec is not None:
+            find_model(contender.model_spec)
+
+
+def _questions_with_answers(dataset: Dataset, split: str) -> dict[str, dict[str, int]]:
+    relevant = dataset.split(split)
+    if not relevant:
+        raise UsageError(f"The split {split!r} holds no question with a relevant passage.")
+    return relevant
 
 
 def _run_all(

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from homing.errors import MissingDependencyError, ModelNotFoundError
 from homing.progress import say
@@ -269,13 +269,3 @@ def _find_at_hub(spec: str) -> ModelSource:
             f"{hub_id} is at the hub but holds no model: neither modules.json nor config.json."
         )
     return ModelSource(hub_id, None, hub_id, file.parent.name)
-
-
-def describe(source: ModelSource) -> dict[str, Any]:
-    """Return a source as plain data for `--json` and manifests."""
-    return {
-        "name": source.name,
-        "path": None if source.path is None else str(source.path),
-        "hub_id": source.hub_id,
-        "sha": source.sha,
-    }
