@@ -64,12 +64,9 @@ def evaluate(
     ordered = in_building_order(contenders)
     baseline = _pick_baseline(contenders, baseline)
     relevant = _questions_with_answers(dataset, split)
-    _find_models(contenders)
     options = {"cache_folder": cache_folder, "max_tokens": max_tokens, "language": language}
     runs, seconds = _run_all(dataset, ordered, list(relevant), options)
-    qrels, groups = dataset.qrels[split], dataset.groups
-    measured = {c.name: measure_run(runs[c.name], qrels, groups=groups) for c in contenders}
-    assert all(m.query_ids == tuple(relevant) for m in measured.values())
+    measured = _measure_all(dataset, split, {c.name: runs[c.name] for c in contenders})
     unit, clusters = _clusters(dataset, relevant)
     return Evaluation(
         split=split,
@@ -95,12 +92,6 @@ def _pick_baseline(contenders: Sequence[Contender], asked: str | None) -> str:
     return asked
 
 
-def _find_models(contenders: Sequence[Contender]) -> None:
-    for contender in contenders:
-        if contender.model_spec is not None:
-            find_model(contender.model_spec)
-
-
 def _questions_with_answers(dataset: Dataset, split: str) -> dict[str, dict[str, int]]:
     relevant = dataset.split(split)
     if not relevant:
@@ -115,6 +106,9 @@ def _run_all(
     options: Mapping[str, Any],
 ) -> tuple[dict[str, Run], dict[str, float]]:
     """Return each contender's run and its wall time; a fusion's includes its members'."""
+    for contender in ordered:  # a model that is missing must not cost the others' time
+        if contender.model_spec is not None:
+            find_model(contender.model_spec)
     texts, passage_ids = dataset.passage_texts(), dataset.passage_ids()
     queries = [dataset.queries[query_id].text for query_id in query_ids]
     built: dict[str, Retriever] = {}
@@ -130,6 +124,13 @@ def _run_all(
         members = sum(seconds[name] for name in (fusion.a, fusion.b)) if fusion else 0.0
         seconds[contender.name] = time.monotonic() - started + members
     return runs, seconds
+
+
+def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[str, Measured]:
+    qrels, groups = dataset.qrels[split], dataset.groups
+    measured = {name: measure_run(run, qrels, groups=groups) for name, run in runs.items()}
+    assert all(measured[name].query_ids == run.query_ids for name, run in runs.items())
+    return measured
 
 
 def _clusters(dataset: Dataset, relevant: Mapping[str, Mapping[str, int]]) -> tuple[str, list[str]]:
