@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,10 @@ N_BANDS = 16
 N_ROWS = 5
 SEED = 20_261
 MAX_COMPARED = 64
-"""Distinct groups of one bucket that a passage is compared with, the nearest in size; a bound on
-the work where thousands of passages share a template."""
+MAX_VERIFIED = 4
+"""Of each group in a bucket one passage is compared by its sketch, at most `MAX_COMPARED` of them,
+the nearest in size; the likeliest `MAX_VERIFIED` are then verified. A bound on the work where
+thousands of passages share a template."""
 
 
 def find_groups(passages: Sequence[Passage], *, threshold: float = 0.85) -> dict[str, str]:
@@ -54,7 +57,8 @@ def find_groups(passages: Sequence[Passage], *, threshold: float = 0.85) -> dict
         if len(words) >= MIN_WORDS_NEAR and groups.find(i) == i:
             rows.append(i)
             long_texts.append(hashes.of(words))
-    _join_near(groups, rows, shingle_sets(long_texts), threshold)
+    if long_texts:
+        _NearDuplicates(groups, rows, shingle_sets(long_texts), threshold).join()
     return {passage.id: ordered[groups.find(i)].id for i, passage in enumerate(ordered)}
 
 
@@ -67,59 +71,66 @@ def _exact_key(passage: Passage, words: Sequence[str]) -> bytes:
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
 
 
-def _join_near(
-    groups: UnionFind, rows: Sequence[int], shingles: ShingleSets, threshold: float
-) -> None:
-    """Join those of `rows` whose shingles, in the same order, reach the threshold."""
-    if len(rows) < 2:
-        return
-    sizes = shingles.sizes()
-    keys = _band_keys(shingles)
-    for band in range(N_BANDS):
-        for bucket in _buckets(keys[:, band], sizes):
-            _join_bucket(groups, rows, bucket, shingles, threshold)
+class _NearDuplicates:
+    """Long texts, to be joined with those like them.
+
+    Args:
+        groups: Where they are joined.
+        rows: The number of each text in `groups`.
+        shingles: Of the same texts.
+    """
+
+    def __init__(
+        self, groups: UnionFind, rows: Sequence[int], shingles: ShingleSets, threshold: float
+    ) -> None:
+        self.groups = groups
+        self.rows = rows
+        self.shingles = shingles
+        self.sizes = shingles.sizes().tolist()
+        self.sketches = minhash(shingles, N_BANDS * N_ROWS, SEED)
+        self.threshold = threshold
+
+    def join(self) -> None:
+        """Join the pairs at or above the threshold, but for a few in a thousand.
+
+        More are missed where thousands of texts share a template; see `MAX_COMPARED`.
+        """
+        for band in range(0, N_BANDS * N_ROWS, N_ROWS):
+            keys = np.zeros(len(self.rows), dtype=np.uint64)
+            for column in range(band, band + N_ROWS):
+                keys = mix(keys ^ self.sketches[:, column])
+            for bucket in _buckets(keys, self.sizes):
+                self._join_bucket(bucket)
+
+    def _join_bucket(self, bucket: Sequence[int]) -> None:
+        """Join what is alike in one bucket, which is sorted by size, smallest first."""
+        latest: dict[int, int] = {}
+        for i in bucket:
+            group = self.rows[i]
+            for j in self._likeliest(i, list(islice(reversed(latest.values()), MAX_COMPARED))):
+                apart = self.groups.find(group) != self.groups.find(self.rows[j])
+                if apart and self.shingles.jaccard(i, j) >= self.threshold:
+                    self.groups.join(group, self.rows[j])
+            root = self.groups.find(group)
+            latest.pop(root, None)
+            latest[root] = i
+
+    def _likeliest(self, i: int, others: list[int]) -> list[int]:
+        """Return up to `MAX_VERIFIED` of the others that may reach the threshold."""
+        smallest = self.threshold * self.sizes[i]
+        large_enough = [j for j in others if self.sizes[j] >= smallest]
+        if len(large_enough) <= MAX_VERIFIED:
+            return large_enough
+        n_equal = (self.sketches[large_enough] == self.sketches[i]).sum(axis=1)
+        best = np.argsort(-n_equal, kind="stable")[:MAX_VERIFIED]
+        return [large_enough[k] for k in best]
 
 
-def _buckets(keys: NDArray[np.uint64], sizes: NDArray[np.int64]) -> Iterator[list[int]]:
+def _buckets(keys: NDArray[np.uint64], sizes: Sequence[int]) -> Iterator[list[int]]:
     """Yield the positions of each key that occurs more than once, smallest set first."""
-    order = np.lexsort((sizes, keys))
+    order = np.lexsort((np.asarray(sizes), keys))
     borders = np.flatnonzero(np.diff(keys[order])) + 1
     starts = np.concatenate([[0], borders])
     stops = np.concatenate([borders, [len(keys)]])
     for i in np.flatnonzero(stops - starts > 1):
         yield order[starts[i] : stops[i]].tolist()
-
-
-def _band_keys(shingles: ShingleSets) -> NDArray[np.uint64]:
-    """Return (n, N_BANDS): equal where two texts agree in all rows of a band."""
-    keys = np.empty((len(shingles), N_BANDS), dtype=np.uint64)
-    for start, sketches in minhash(shingles, N_BANDS * N_ROWS, SEED):
-        bands = sketches.astype(np.uint64).reshape(len(sketches), N_BANDS, N_ROWS)
-        mixed = np.zeros((len(sketches), N_BANDS), dtype=np.uint64)
-        for row in range(N_ROWS):
-            mixed = mix(mixed ^ bands[:, :, row])
-        keys[start : start + len(sketches)] = mixed
-    return keys
-
-
-def _join_bucket(
-    groups: UnionFind,
-    rows: Sequence[int],
-    bucket: Sequence[int],
-    shingles: ShingleSets,
-    threshold: float,
-) -> None:
-    """Join what is alike in one bucket, which is sorted by size, smallest first."""
-    latest: dict[int, int] = {}
-    for i in bucket:
-        n_shingles = len(shingles.of(i))
-        for n_compared, j in enumerate(reversed(latest.values())):
-            too_small = len(shingles.of(j)) < threshold * n_shingles
-            if too_small or n_compared == MAX_COMPARED:
-                break
-            apart = groups.find(rows[i]) != groups.find(rows[j])
-            if apart and shingles.jaccard(i, j) >= threshold:
-                groups.join(rows[i], rows[j])
-        root = groups.find(rows[i])
-        latest.pop(root, None)
-        latest[root] = i

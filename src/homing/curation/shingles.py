@@ -7,7 +7,7 @@ shingle of each passage, plus a chunk at work.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,8 +101,8 @@ def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return mixed
 
 
-def minhash(sets: ShingleSets, n_hashes: int, seed: int) -> Iterator[tuple[int, UIntArray]]:
-    """Yield (first row, uint32 sketches (rows, n_hashes)) for consecutive chunks of non-empty sets.
+def minhash(sets: ShingleSets, n_hashes: int, seed: int) -> UIntArray:
+    """Return uint32 sketches (n, n_hashes) of non-empty sets.
 
     The share of equal entries of two sketches estimates the Jaccard similarity of their sets
     (Broder 1997).
@@ -110,14 +110,14 @@ def minhash(sets: ShingleSets, n_hashes: int, seed: int) -> Iterator[tuple[int, 
     rng = np.random.default_rng(seed)
     multipliers = rng.integers(0, 2**31, n_hashes, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     masks = rng.integers(0, 2**32, n_hashes, dtype=np.uint32)
+    sketches = np.empty((len(sets), n_hashes), dtype=np.uint32)
     for start in range(0, len(sets), CHUNK):
         stop = min(start + CHUNK, len(sets))
         low, high = sets.offsets[start], sets.offsets[stop]
         values = sets.values[low:high]
         starts = sets.offsets[start:stop] - low
-        sketches = np.empty((stop - start, n_hashes), dtype=np.uint32)
         for j in range(n_hashes):
             hashed = (values ^ masks[j]) * multipliers[j]
             hashed ^= hashed >> np.uint32(15)
-            sketches[:, j] = np.minimum.reduceat(hashed * np.uint32(0x2C1B3C6D), starts)
-        yield start, sketches
+            sketches[start:stop, j] = np.minimum.reduceat(hashed * np.uint32(0x2C1B3C6D), starts)
+    return sketches
