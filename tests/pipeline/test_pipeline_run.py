@@ -11,7 +11,7 @@ from homing.dataset import load_dataset, load_rejections
 from homing.errors import HomingError, NothingToDoError, UsageError
 from homing.pipeline import STAGES, open_job, run
 from homing.pipeline.curation import keep_found_again, load_audit
-from homing.workspace import hash_file
+from homing.workspace import Workspace, hash_file
 
 
 def stages_that_ran(outcome) -> list[str]:
@@ -107,7 +107,9 @@ def test_a_workspace_among_the_documents_is_not_read_as_one(tmp_path, handbook, 
 
 
 def test_a_stage_before_its_turn_names_the_one_to_run_first(tmp_path, handbook, settings):
-    with open_job(tmp_path / "tuned", create=True, overrides=settings) as job:
+    with Workspace(tmp_path / "tuned"):
+        pass
+    with open_job(tmp_path / "tuned", create=False, overrides=settings) as job:
         for stage, first in [
             ("ingest", "homing run SOURCES"),
             ("write", "homing ingest SOURCES"),
@@ -125,6 +127,13 @@ def test_a_folder_with_nothing_readable_says_why(tmp_path, settings):
     (tmp_path / "scans" / "empty.pdf").write_bytes(b"")
     with pytest.raises(NothingToDoError, match=r"empty\.pdf"):
         run(tmp_path / "scans", out=tmp_path / "tuned", settings=settings)
+
+
+@pytest.mark.parametrize("sources", [[], ["no/such/handbook"]])
+def test_without_documents_no_folder_is_made(tmp_path, sources):
+    with pytest.raises(UsageError):
+        run(*sources, out=tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
 
 
 def test_an_empty_folder_says_so(tmp_path, settings):

@@ -9,10 +9,19 @@ from typing import Any, NamedTuple
 
 from homing.dataset import save_documents, save_passages, save_rejections
 from homing.engine.local import LocalEngine
-from homing.errors import NothingToDoError, UsageError
+from homing.errors import NothingToDoError
 from homing.ingestion.files import SourceFile, find_files
 from homing.ingestion.reading import ingest_and_chunk
-from homing.pipeline.job import DOCUMENTS, PASSAGES, REJECTIONS, Job, StageResult, plural, run_stage
+from homing.pipeline.job import (
+    DOCUMENTS,
+    PASSAGES,
+    REJECTIONS,
+    Job,
+    StageResult,
+    check_sources,
+    plural,
+    run_stage,
+)
 from homing.progress import track
 from homing.retrieval.models import load_tokenizer_file
 from homing.types import Document, Passage, Rejection
@@ -63,11 +72,7 @@ def ingest(
 def ingest_stage(job: Job) -> StageResult:
     """Read the sources into `documents/`, unless nothing in them has changed."""
     settings = job.settings.ingest
-    if not job.settings.sources:
-        raise UsageError(
-            "There are no documents to read. Name them: "
-            f"homing run SOURCES --out {job.workspace.folder}"
-        )
+    check_sources(job.settings.sources, job.workspace.folder)
     tokenizer = load_tokenizer_file(job.settings.train.base_model)
     reading = _Reading(
         _outside_workspaces(find_files(job.settings.sources)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.errors import UsageError
+from homing.ingestion.files import find_files
 from homing.progress import say
 from homing.settings import Settings, dump_settings, load_settings
 from homing.workspace import Workspace, disk_errors, hash_code
@@ -92,19 +93,32 @@ def open_job(
     defaults; `overrides` win.
 
     Raises:
-        UsageError: The settings are wrong, or the folder is not a workspace and none can be made.
+        UsageError: The settings are wrong, the folder is not a workspace and none can be made, or
+            a new one would have no documents.
         WorkspaceBusyError: Another job works in it.
     """
     workspace = Workspace(folder, create=create)
     own = workspace.path(SETTINGS_FILE)
     is_workspace = Workspace.is_at(workspace.folder)
     settings = load_settings(config or (own if is_workspace and own.is_file() else None), overrides)
+    if create and not is_workspace:
+        # Before a folder is made for nothing.
+        check_sources(settings.sources, workspace.folder)
     with workspace:
         text = dump_settings(settings)
         with disk_errors(workspace.folder):
             if not own.is_file() or own.read_text(encoding="utf-8") != text:
                 workspace.write_text(SETTINGS_FILE, text)
         yield Job(workspace, settings)
+
+
+def check_sources(sources: Sequence[str], folder: Path) -> None:
+    """Raise `UsageError` if there are no sources, or one of them does not exist."""
+    if not sources:
+        raise UsageError(
+            f"There are no documents to read. Name them: homing run SOURCES --out {folder}"
+        )
+    find_files(sources)
 
 
 def run_stage(

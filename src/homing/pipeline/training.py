@@ -9,6 +9,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homing.curation.carving import carve_dev
 from homing.dataset import Dataset, load_dataset, pick_split
 from homing.pipeline.job import (
     CACHE,
@@ -43,17 +44,20 @@ def train(
     base_model: str | None = None,
     settings: TrainingSettings | None = None,
     split: str | None = None,
+    dev_fraction: float = 0.1,
     cache_folder: Path | None = None,
 ) -> TrainingLog:
     """Tune a base model on a dataset, save it in `out`, and return what training did.
 
-    Where the dataset has a dev split, the checkpoint that is best on it is kept, and the base
-    model itself if none is better.
+    The checkpoint that is best on the dev split is kept, and the base model itself if none is
+    better.
 
     Args:
         base_model: Hub id or folder; None takes the embedded default.
         settings: How to train; None takes the defaults.
         split: What to learn from; None takes "train", or the only split there is.
+        dev_fraction: Share of the passages that become the dev split where the dataset has none;
+            0 keeps the last weights unseen.
         cache_folder: Where the vectors of the dev scores are kept for the evaluation.
 
     Raises:
@@ -63,6 +67,9 @@ def train(
     from homing.training.trainer import train as tune
 
     split = pick_split(dataset, "train", asked=split)
+    if dev_fraction and not has_dev(dataset, split):
+        seed = settings.seed if settings else 0
+        dataset = carve_dev(dataset, split, fraction=dev_fraction, seed=seed)
     return tune(
         dataset,
         base_model=base_model or EMBEDDED_MODEL,
@@ -79,7 +86,7 @@ def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) ->
     Vectors are kept under the encoder's identity, so that the evaluation that follows need not
     embed the corpus again with the base model and with the checkpoint that was kept.
     """
-    if train_split == "dev" or "dev" not in dataset.splits or not dataset.split("dev"):
+    if not has_dev(dataset, train_split):
         return None
     query_ids = list(dataset.split("dev"))
     queries = [dataset.queries[query_id].text for query_id in query_ids]
@@ -98,6 +105,11 @@ def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) ->
         return measured.means()[DEV_MEASURE]
 
     return score
+
+
+def has_dev(dataset: Dataset, train_split: str) -> bool:
+    """Return whether there is a dev split beside the one to learn from."""
+    return train_split != "dev" and "dev" in dataset.splits and bool(dataset.split("dev"))
 
 
 def train_stage(job: Job) -> StageResult:
@@ -130,14 +142,14 @@ def train_dataset(
     overrides: Mapping[str, Any] | None = None,
 ) -> StageResult:
     """Tune on any dataset without a workspace, save the model in `out`, and say so."""
-    settings = load_settings(config, overrides).train
-    dataset = load_dataset(source)
+    settings = load_settings(config, overrides)
     log = train(
-        dataset,
+        load_dataset(source),
         out=out,
-        base_model=settings.base_model,
-        settings=training_settings(settings),
+        base_model=settings.train.base_model,
+        settings=training_settings(settings.train),
         split=split,
+        dev_fraction=settings.curate.dev_fraction,
     )
     summary = {**_summary(log), "model": str(out)}
     text = describe_trained(summary)
@@ -202,6 +214,7 @@ def _tune(job: Job, dataset: Dataset, target: str, inputs: Mapping[str, str]) ->
         out=scratch,
         base_model=settings.base_model,
         settings=training_settings(settings),
+        dev_fraction=0,
         cache_folder=job.path(EMBEDDINGS),
     )
     job.workspace.put_in_place(scratch, target)
