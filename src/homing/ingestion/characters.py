@@ -6,7 +6,7 @@ import re
 
 LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl"}
 ODD = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x84\\x86-\\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x84\\x86-\\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
     "|[\u00a0\u2000-\u200a\u202f\u205f\u3000]"
     "|[\x85\u2028\u2029]"
     "|[\ufb00-\ufb04]"

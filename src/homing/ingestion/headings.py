@@ -44,6 +44,7 @@ NOT_A_HEADING = re.compile(
     r"|table of contents$|continued|_",
     re.IGNORECASE,
 )
+UNFINISHED = re.compile(r"(?:[,;–—-]|\b(?:and|or|the|of))$")
 UNITS = re.compile(r"\((?:in|amounts?|dollars|\$|unaudited|except)\b", re.IGNORECASE)
 
 CONTENTS_ENTRY = re.compile(r"(?=.*[^\W\d_]{3}).*[^\d\s,$)%—–-]\s+(?:[A-Z]-)?(\d{1,3})")
@@ -117,7 +118,8 @@ def _page_styles(page: Sequence[Paragraph], body: float) -> list[Style | None]:
     if cover:
         return [None] * len(page)
     entries = _contents_entries(page)
-    return [None if entries and i >= entries[0] else style for i, style in enumerate(styles)]
+    first = entries[0] - 1 if entries else len(page)  # a part of the contents may have a title
+    return [None if i >= first else style for i, style in enumerate(styles)]
 
 
 def _contents_entries(page: Sequence[Paragraph]) -> list[int]:
@@ -213,7 +215,7 @@ def _style(paragraph: Paragraph, body: float) -> Style | None:
 def _reads_as_heading(paragraph: Paragraph) -> bool:
     """Return whether the words could be a heading: no list item, no half sentence."""
     text = paragraph.text
-    if text.endswith((",", ";", "and", "or", "-", "–", "—")) or text[0].islower():
+    if UNFINISHED.search(text) or text[0].islower():
         return False
     if BULLET.match(text) and not NUMBERED.match(text) and not text[0].isalpha():
         return False
@@ -235,9 +237,12 @@ def _drop_unfounded(paragraphs: Sequence[Paragraph], styles: list[Style | None])
         keep = run if founded and len(run) <= MAX_RUN else run[-1:] if founded else []
         if founded and BULLET.match(paragraphs[i].text):
             keep = [j for j in keep if not paragraphs[j].text.endswith((".", ":"))]
-        table = not founded and len(run) <= MAX_RUN
+        short = len(run) <= MAX_RUN
         for j in run:
-            if j not in keep and not (table and paragraphs[j].centred):
+            style = styles[j]
+            labelled = style is not None and style[0] < LOOKS
+            above_table = not founded and (paragraphs[j].centred or labelled)
+            if j not in keep and not (short and above_table):
                 styles[j] = None
         run = []
 

@@ -110,6 +110,12 @@ def _n_control(raw: bytes) -> int:
     return len(raw) - len(raw.translate(None, CONTROL_BYTES))
 
 
+def _is_printable(text: str) -> bool:
+    """Return whether nearly all characters are such as texts have."""
+    n_odd = sum(1 for c in text if c == "\ufffd" or not (c.isprintable() or c.isspace()))
+    return n_odd <= MAX_CONTROL_SHARE * len(text)
+
+
 def _wide_encoding(sample: bytes) -> str | None:
     """Return "utf-16-le" or "utf-16-be" for UTF-16 without a mark, told by where its zeros are."""
     sample = sample[: len(sample) // 2 * 2]
@@ -118,7 +124,7 @@ def _wide_encoding(sample: bytes) -> str | None:
     half = len(sample) / 2
     even, odd = sample[::2].count(0) / half, sample[1::2].count(0) / half
     for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if zeros > 0.3 and others < 0.05:
+        if zeros > 0.3 and others < 0.05 and _is_printable(sample.decode(name, errors="replace")):
             return name
     return None
 
