@@ -104,7 +104,7 @@ def _plain_lines(page: Sequence[Line]) -> list[Line]:
         text = f"{text[:-1]}-" if text.endswith("\u00ad") else text
         text = squash(LEADERS.sub(" ", text))
         if text:
-            lines.append(replace(line, text=text))
+            lines.append(line if text == line.text else replace(line, text=text))
     return lines
 
 

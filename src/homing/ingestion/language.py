@@ -12,7 +12,7 @@ LITTLE_WORDS = {
     "fr": "les des et est dans pour que qui une du sur pas par avec au ce sont cette ou aux",
     "es": "los las que por con para una del se es como más al su lo pero sus el son está",
     "it": "che per di una sono con non del della il nel dei gli alla più anche le da come questo",
-    "pt": "que os para uma com não por dos das mais como ao na em são também pela seu foi do",
+    "pt": "que os para uma com não por dos das mais como ao na em são é pela pelo ser seu foi do",
     "nl": "het een van en dat niet zijn voor met op aan ook wordt door naar bij worden deze te of",
 }
 OWNERS: dict[str, set[str]] = {}
