@@ -177,6 +177,11 @@ def _save(model: SentenceTransformer, out: Path) -> None:
     """Write the model beside its place, then move it there, so that no half model is seen."""
     scratch = out.with_name(f".{out.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        # They are set anew by every call; what the last one left would make the bytes its own.
+        backend.no_padding()
+        backend.no_truncation()
     model.save_pretrained(str(scratch), create_model_card=False)
     out.mkdir(parents=True, exist_ok=True)
     for entry in scratch.iterdir():
