@@ -170,6 +170,13 @@ def test_sections_of_a_few_words_are_put_together_under_their_common_heading(
     assert passage.text == "Payroll\n\nRoom 12\n\nReception\n\nGround floor"
 
 
+def test_a_short_introduction_leaves_the_first_section_its_heading(chunker: Chunker) -> None:
+    passages = chunker.chunk(
+        document((1, "glob"), "Filename globbing utility.", (2, "glob.glob"), SENTENCE)
+    )
+    assert [passage.heading_path[-1] for passage in passages] == ["glob", "glob.glob"]
+
+
 def test_a_short_section_joins_no_stranger(chunker: Chunker) -> None:
     passages = chunker.chunk(
         document((1, "Contacts"), (2, "Payroll"), "Room 12", (1, "Leave"), SENTENCE)

@@ -40,20 +40,22 @@ def find_sections(
 ) -> list[Section]:
     """Return the sections with text, in order; they do not overlap.
 
-    A tiny section joins the following sibling, or its own first subsection, where both fit into
-    one passage. The joint section goes by the path that they have in common, and the headings
-    that are not in it stay in the text.
+    A tiny section joins a tiny one that follows it, its sibling or its own first subsection, as
+    long as they fit into one passage. The joint section goes by the path that they have in common,
+    and the headings that are not in it stay in the text. A section that says something is never
+    joined: it would no longer be found under its own heading.
     """
     joined: list[Section] = []
+    tiny_follows = False
     for section in reversed(_plain_sections(document)):
         body = document.text[section.start : section.end].strip()
-        if joined and _is_tiny(body, count_tokens):
-            both = _join(document, section, joined[-1])
-            if both and _fits(document.text[both.start : both.end], max_tokens, count_tokens):
-                joined[-1] = both
-                continue
-        if body:
+        tiny = _is_tiny(body, count_tokens)
+        both = _join(document, section, joined[-1]) if tiny and tiny_follows else None
+        if both and _fits(document.text[both.start : both.end], max_tokens, count_tokens):
+            joined[-1] = both
+        elif body:
             joined.append(section)
+            tiny_follows = tiny
     return joined[::-1]
 
 
@@ -98,7 +100,7 @@ def _join(document: Document, section: Section, following: Section) -> Section |
         return None
     end, heading, parent = following.end, section.heading, section.parent
     if following.parent == heading:
-        if document.text[section.start : section.end].isspace():
+        if not document.text[section.start : section.end].strip():
             return None  # the child's path names this heading already
         return Section(section.path, section.start, end, heading, parent)
     if following.parent == parent:
