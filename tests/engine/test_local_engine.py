@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,10 @@ def leave(code: int) -> None:
 
 def refuse(word: str) -> str:
     raise ValueError(f"cannot read\n{word!r}")
+
+
+def backtrack(n: int) -> bool:
+    return re.match(r"(a+)+$", "a" * n + "b") is None
 
 
 def make_function(_: int) -> Callable[[], int]:
@@ -94,6 +99,34 @@ def test_an_item_that_hangs_is_ended_at_its_time_limit(engine: LocalEngine) -> N
     assert outcomes[1].failure is not None
     assert outcomes[1].failure.reason == "timed_out"
     assert "0.5 s" in outcomes[1].failure.detail
+
+
+def test_an_item_that_keeps_the_interpreter_busy_is_ended_too(engine: LocalEngine) -> None:
+    (outcome,) = engine.map(backtrack, [60], time_limit_s=0.5)
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "timed_out"
+
+
+@pytest.mark.slow
+def test_such_an_item_does_not_outlive_its_parent_by_much(tmp_path: Path) -> None:
+    script = tmp_path / "busy.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from homing.engine.local import LocalEngine\n"
+        "from test_local_engine import backtrack\n"
+        "print('ready', flush=True)\n"
+        "list(LocalEngine(1).map(backtrack, [60], time_limit_s=3))\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"ready\n"
+    _wait_until(lambda: len(_workers(parent.pid)) == 1, "the worker did not start")
+    (worker,) = _workers(parent.pid)
+    time.sleep(1)
+    parent.kill()
+    parent.wait()
+    _wait_until(lambda: not _runs(worker), "the worker lives on", patience_s=30)
 
 
 def test_each_item_can_have_its_own_time_limit(engine: LocalEngine) -> None:
@@ -262,8 +295,8 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _wait_until(condition: Callable[[], bool], complaint: str) -> None:
-    deadline = time.monotonic() + 15
+def _wait_until(condition: Callable[[], bool], complaint: str, patience_s: float = 15) -> None:
+    deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, complaint
         time.sleep(0.05)

@@ -239,6 +239,16 @@ def test_pictures_without_text_name_the_remedy(tmp_path: Path) -> None:
     assert "2 pages" in caught.value.detail
 
 
+def test_a_scanners_mark_on_every_page_is_no_text_layer(tmp_path: Path) -> None:
+    path = tmp_path / "scan.pdf"
+    canvas = Canvas(str(path))
+    for _ in range(5):
+        canvas.drawString(72, 20, "Scanned with PaperCam")
+        canvas.showPage()
+    canvas.save()
+    assert reason_of(path) == "no_text_layer"
+
+
 def test_a_title_that_is_a_file_name_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "leave_policy.pdf"
     canvas = Canvas(str(path))

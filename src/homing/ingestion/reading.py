@@ -52,7 +52,7 @@ def read_document(source: SourceFile, *, max_bytes: int = MAX_BYTES) -> Document
         text=text,
         page_starts=page_starts if raw.paged else (),
         headings=headings,
-        language=raw.language or guess_language(text),
+        language=guess_language(text) or raw.language,
     )
 
 

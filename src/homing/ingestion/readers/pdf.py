@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,9 @@ def read_pdf(path: Path) -> RawDocument:
         UnreadableError: "encrypted", "damaged" or "no_text_layer".
     """
     with _opened(path) as pdf:
-        lines = [_page_lines(pdf, number) for number in range(len(pdf))]
-        if not any(lines):
+        pages = clean_pages([_page_lines(pdf, number) for number in range(len(pdf))])
+        if not any(pages):  # nothing, or no more than a scanner's mark on every page
             raise _no_text_error(path, len(pdf))
-        pages = clean_pages(lines)
         title = squash(pdf.get_metadata_dict().get("Title", ""))
         outline = _outline(pdf)
     if not is_sensible_title(title):
@@ -92,12 +91,15 @@ def _no_text_error(path: Path, n_pages: int) -> UnreadableError:
 
 def _outline(pdf: Any) -> list[Bookmark]:
     """Return the entries of the file's outline that lead to a page of it."""
+    import pypdfium2
+
     entries = []
-    for bookmark in pdf.get_toc(max_depth=MAX_OUTLINE_DEPTH):
-        target = bookmark.get_dest()
-        page = target.get_index() if target else None
-        if page is not None:
-            entries.append(Bookmark(squash(bookmark.get_title()), bookmark.level, page))
+    with suppress(pypdfium2.PdfiumError, ValueError):  # a broken outline costs the outline alone
+        for bookmark in pdf.get_toc(max_depth=MAX_OUTLINE_DEPTH):
+            target = bookmark.get_dest()
+            page = target.get_index() if target else None
+            if page is not None:
+                entries.append(Bookmark(squash(bookmark.get_title()), bookmark.level, page))
     return entries
 
 
