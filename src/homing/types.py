@@ -89,8 +89,12 @@ class Passage:
 
     @property
     def title(self) -> str:
-        """The heading path in one line, such as "Leave > Parental leave"."""
-        return " > ".join(self.heading_path)
+        """The document's title and the last two headings, such as "Handbook > Leave > Parents".
+
+        What lies between says little ("Part II", "Item 8") and costs tokens in every passage.
+        """
+        path = self.heading_path
+        return " > ".join(path if len(path) <= 3 else (path[0], *path[-2:]))
 
 
 def passage_input(title: str, text: str) -> str:

@@ -5,7 +5,9 @@ Each kind takes something out of the passage and asks for it:
 * `heading`: the section's heading, asked of the section without it;
 * `sentence`: a sentence, asked of the passage from which it was taken out (inverse cloze task);
 * `phrase`: 4 to 12 words out of a sentence, which is taken out;
-* `how_to`: an instruction ("Return the ...", "Submit the form ..."), as a person would ask for it;
+* `how_to`: an instruction ("Return the ...", "Submit the form ..."), as a person would ask for it,
+  the one kind of which nothing is taken out: it changes form, and instructions are mostly the
+  sentence without which the passage says nothing;
 * `keywords`: the passage's rarest words, as typed into a search box, every one taken out.
 
 Why they are taken out: a question that copies words which stay in the passage teaches the model
@@ -90,9 +92,9 @@ class ExtractiveWriter:
                 break
             made = _MAKERS[kind](passage.text, rest, vocabulary, generator)
             if made is not None:
-                text, masked = made
+                text, source, masked = made
                 found.append(self._question(text, passage, kind, masked))
-                rest = [s for s in rest if not any(_overlap(s, span) for span in masked)] or rest
+                rest = [s for s in rest if not any(_overlap(s, span) for span in source)] or rest
         return found
 
     def _question(
@@ -114,7 +116,8 @@ class ExtractiveWriter:
         )
 
 
-Made = tuple[str, tuple[Span, ...]]
+Made = tuple[str, tuple[Span, ...], tuple[Span, ...]]
+"""A question, the spans that it was made from, and those of them that training hides."""
 
 
 def _usable_sentences(text: str, vocabulary: Vocabulary) -> list[Span]:
@@ -141,7 +144,7 @@ def _sentence(
     """Return a whole sentence, itself taken out."""
     for span in sentences:
         if len(word_spans(text, span)) <= MAX_SENTENCE_WORDS:
-            return _clean(text[span[0] : span[1]]), (span,)
+            return _clean(text[span[0] : span[1]]), (span,), (span,)
     return None
 
 
@@ -159,18 +162,18 @@ def _phrase(
             before = max(0, start + n // 2 - MAX_MASKED_WORDS // 2)
             around = spans[before : before + MAX_MASKED_WORDS]
             masked = span if len(around) == len(spans) else (around[0][0], around[-1][1])
-            return _clean(text[chosen[0][0] : chosen[-1][1]]), (masked,)
+            return _clean(text[chosen[0][0] : chosen[-1][1]]), (span,), (masked,)
     return None
 
 
 def _how_to(
     text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
 ) -> Made | None:
-    """Return an instruction as a person would ask for it, the instruction taken out."""
+    """Return the first instruction as a person would ask for it."""
     for span in sorted(sentences):
         asked = how_to_question(_clean(text[span[0] : span[1]]), generator)
         if asked:
-            return asked, (span,)
+            return asked, (span,), ()
     return None
 
 
@@ -191,7 +194,7 @@ def _keywords(
         return None
     chosen = sorted(ranked[:n], key=lambda word: places[word][0])
     spans = tuple(sorted(span for word in chosen for span in places[word]))
-    return " ".join(chosen), spans
+    return " ".join(chosen), spans, spans
 
 
 _MAKERS = {"sentence": _sentence, "phrase": _phrase, "how_to": _how_to, "keywords": _keywords}

@@ -23,10 +23,13 @@ MAX_WORDS = 24
 def heading_question(path: Sequence[str]) -> str:
     """Return the words of the last heading, with its parent's where it says nothing by itself.
 
-    Returns "" where the path has no heading that could be asked for. Numbers in front ("Item
-    1A.", "3.2") are dropped; names of code (`os.path.common_prefix`) are read as their words.
+    Returns "" where the path has no heading that could be asked for: names of code, such as
+    `os.path.commonprefix`, are none (asking for them made models worse, see docs/experiments.md).
+    Numbers in front ("Item 1A.", "3.2") are dropped.
     """
-    titles = [readable(title) for title in path]
+    if not path or is_code(path[-1]):
+        return ""
+    titles = [readable(title) for title in path if not is_code(title)]
     titles = [title for title in titles if content_of(title)]
     if not titles:
         return ""
@@ -38,14 +41,17 @@ def heading_question(path: Sequence[str]) -> str:
     return " ".join(last.split()[:MAX_WORDS])
 
 
+def is_code(title: str) -> bool:
+    """Tell whether a heading is the name of something in a program."""
+    text = title.strip().strip("`")
+    return bool(re.fullmatch(r"[\w.:/\-]+(?:\(.*\))?", text)) and bool(
+        re.search(r"[._/:(]|[a-z][A-Z]", text)
+    )
+
+
 def readable(title: str) -> str:
-    """Return a heading without its numbering, names of code split into words."""
-    text = _NUMBERING.sub("", title.strip()).strip(" .:–—-")
-    if re.fullmatch(r"[\w.:/]+(?:\(.*\))?", text) and re.search(r"[._/:]|[a-z][A-Z]", text):
-        text = re.sub(r"\(.*\)$", "", text)
-        text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-        text = re.sub(r"[._/:]+", " ", text).strip().lower()
-    return text
+    """Return a heading without its numbering."""
+    return _NUMBERING.sub("", title.strip()).strip(" .:–—-")
 
 
 def content_of(title: str) -> frozenset[str]:
