@@ -18,6 +18,7 @@ _HOMES = {
     "train": "homing.pipeline",
     "evaluate": "homing.pipeline",
     "verdict": "homing.pipeline",
+    "DEFAULT_BASE_MODEL": "homing.settings",
     "Settings": "homing.settings",
     "load_settings": "homing.settings",
     "Dataset": "homing.dataset",
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     from homing.dataset import Dataset, load_dataset, save_dataset
     from homing.errors import HomingError
     from homing.pipeline import curate, evaluate, ingest, run, train, verdict, write
-    from homing.settings import Settings, load_settings
+    from homing.settings import DEFAULT_BASE_MODEL, Settings, load_settings
     from homing.training.trainer import TrainingSettings
     from homing.types import Document, Evaluation, Passage, Qrel, Query, Question, Rejection
 
 __all__ = [
+    "DEFAULT_BASE_MODEL",
     "Dataset",
     "Document",
     "Evaluation",

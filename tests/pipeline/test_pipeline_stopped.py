@@ -55,7 +55,7 @@ def finish(process: subprocess.Popen) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "word", ["ingest:", "write:", "curate:", "Training:", "train:", "Evaluating tuned", "evaluate:"]
+    "word", ["ingest:", "curate:", "Training:", "train:", "Evaluating tuned", "evaluate:"]
 )
 def test_killed_after_any_stage_a_job_goes_on_to_the_same_bytes(
     tmp_path, handbook, settings, finished: Outcome, word
@@ -80,7 +80,7 @@ def test_killed_again_and_again_at_any_moment_a_job_still_ends_with_the_same_byt
             break
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        delay_s *= 1.2
+        delay_s *= 1.5
     assert process.returncode == 0, process.stderr.read()
     assert bytes_of(tmp_path / "tuned") == bytes_of(finished.workspace)
     leftovers = [

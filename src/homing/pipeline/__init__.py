@@ -4,13 +4,13 @@ Each stage has two doors: a function on plain values (`ingest`, `write`, `curate
 `evaluate`), and one on a workspace (`STAGES`), which reads what the stage before has saved.
 """
 
+from homing.pipeline.conclusion import verdict
 from homing.pipeline.curation import Curated, curate
 from homing.pipeline.evaluation import Evaluated, evaluate, evaluate_dataset
 from homing.pipeline.ingestion import Ingested, ingest
 from homing.pipeline.job import Job, StageResult, open_job
 from homing.pipeline.running import STAGES, Outcome, run, run_job
 from homing.pipeline.training import train, train_dataset
-from homing.pipeline.verdict import verdict
 from homing.pipeline.writing import Written, write
 
 __all__ = [

@@ -13,6 +13,7 @@ from homing.evaluation.contenders import Contender, parse_contender, parse_conte
 from homing.evaluation.evaluate import evaluate as measure
 from homing.evaluation.evaluate import evaluation_summary
 from homing.evaluation.files import save_evaluation
+from homing.pipeline.conclusion import verdict
 from homing.pipeline.job import (
     DATASET,
     EMBEDDINGS,
@@ -25,7 +26,6 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
-from homing.pipeline.verdict import verdict
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.retrieval.models import find_model
