@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.dataset import Dataset
-from homing.training.examples import choose_queries, training_examples, view, without_spans
+from homing.training.examples import (
+    Example,
+    choose_examples,
+    choose_queries,
+    training_examples,
+    view,
+    without_spans,
+)
 from homing.types import Passage, Qrel, Query
 
 LEAVE = Passage(
@@ -66,6 +73,33 @@ def test_questions_of_different_kinds_come_first() -> None:
     for seed in range(10):
         chosen = choose_queries(example, 2, random.Random(seed))
         assert {query.kind for query in chosen} == {"a", "b"}
+
+
+def test_a_question_that_somebody_asked_comes_before_those_cut_out_of_the_passage() -> None:
+    queries = (
+        *(Query(f"o{i}", f"cut {i}", kind=f"k{i}", writer="extractive") for i in range(4)),
+        *(Query(f"p{i}", f"asked {i}", kind="asked", writer="person") for i in range(2)),
+    )
+    example = Example(LEAVE, queries, {}, "leave")
+    for seed in range(10):
+        chosen = choose_queries(example, 3, random.Random(seed))
+        assert [query.writer for query in chosen] == ["person", "person", "extractive"]
+
+
+def test_only_passages_without_a_given_question_are_drawn_from() -> None:
+    offline = [
+        Example(Passage(str(i), "d", 0, 0, "x"), (Query("q", "q", writer="extractive"),), {}, "")
+        for i in range(50)
+    ]
+    given = [Example(LEAVE, (Query("p", "p", writer="person"),), {}, "")]
+    drawn = choose_examples([*offline[:25], *given, *offline[25:]], 10, seed=1)
+    assert len(drawn) == 11
+    assert given[0] in drawn
+    positions = [int(e.passage.id) for e in drawn if e is not given[0]]
+    assert positions == sorted(positions)
+    again = choose_examples([*offline[25:], *offline[:25]], 10, seed=1)
+    assert {int(e.passage.id) for e in again} == set(positions)
+    assert len(choose_examples(offline, None, seed=1)) == 50
 
 
 def test_examples_hold_every_passage_that_answers_a_question() -> None:

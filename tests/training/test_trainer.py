@@ -16,7 +16,14 @@ from conftest import HANDBOOK
 from homing.dataset import Dataset
 from homing.errors import NothingToDoError
 from homing.retrieval.encoders import encoder_for
-from homing.training.trainer import TrainingSettings, train
+from homing.training.examples import Example
+from homing.training.trainer import (
+    GIVEN_RATE,
+    OFFLINE_RATE,
+    TrainingSettings,
+    settled,
+    train,
+)
 from homing.types import Encoder, Passage, Qrel, Query
 
 pytest.importorskip("sentence_transformers")
@@ -110,6 +117,18 @@ def test_the_best_checkpoint_is_kept_and_not_the_last(tiny_model: Path, tmp_path
     assert np.abs(kept - seen[2]).max() > 1e-3
 
 
+def test_the_learning_rate_follows_from_who_asked() -> None:
+    written = [
+        Example(Passage(str(i), "d", 0, 0, "x"), (Query("q", "q", writer="extractive"),), {}, "")
+        for i in range(3)
+    ]
+    asked = [Example(Passage("p", "d", 0, 0, "x"), (Query("p", "p", writer="person"),), {}, "")]
+    settings = TrainingSettings(device="cpu")
+    assert settled(settings, asked).learning_rate == GIVEN_RATE
+    assert settled(settings, [*asked, *written]).learning_rate == OFFLINE_RATE
+    assert settled(TrainingSettings(learning_rate=1e-4), written).learning_rate == 1e-4
+
+
 def test_too_few_questions_are_an_error_that_says_what_to_do(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -137,7 +156,14 @@ def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
         from pathlib import Path
         from test_trainer import handbook
         from homing.training import callbacks
-        from homing.training.trainer import TrainingSettings, train
+        from homing.training.examples import Example
+from homing.training.trainer import (
+    GIVEN_RATE,
+    OFFLINE_RATE,
+    TrainingSettings,
+    settled,
+    train,
+)
         import homing.training.trainer as trainer
         trainer.SAVE_EVERY_STEPS = 5
         kill_at = int(sys.argv[3])

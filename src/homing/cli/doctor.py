@@ -78,15 +78,13 @@ def compute() -> dict[str, Any]:
         import torch
     except ImportError:
         return {"device": None, "bf16": None, "remedy": "pip install 'homing[train]'"}
-    from homing.training.trainer import bf16_pays
+    from homing.retrieval.encoders import has_fast_bf16
+    from homing.training.trainer import best_device
 
-    device = "cpu"
-    name = "processor"
-    if torch.cuda.is_available():
-        device, name = "cuda", torch.cuda.get_device_name()
-    elif torch.backends.mps.is_available():
-        device, name = "mps", "Apple GPU"
-    return {"device": device, "name": name, "bf16": bf16_pays(device)}
+    device = best_device(None)
+    names = {"cpu": "processor", "mps": "Apple GPU"}
+    name = names.get(device) or torch.cuda.get_device_name()
+    return {"device": device, "name": name, "bf16": has_fast_bf16(device)}
 
 
 def base_models() -> list[dict[str, str]]:

@@ -100,7 +100,19 @@ class TrainSettings(Section):
         "other was saved with.",
     )
     epochs: int = Field(1, ge=1, le=100, description="Passes over the training passages.")
-    learning_rate: float = Field(6e-5, gt=0, le=1, description="Peak learning rate.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Peak learning rate; null takes 6e-5, or 3e-5 where most passages have "
+        "questions of the offline writer alone.",
+    )
+    max_offline_passages: int | None = Field(
+        None,
+        ge=2,
+        description="At most this many of the passages that have questions of the offline writer "
+        "alone; null takes 800 on a CPU and all on a GPU.",
+    )
     batch_passages: int = Field(
         16, ge=2, description="Passages in a batch; each is a negative for the others' questions."
     )

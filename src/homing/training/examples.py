@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from homing.dataset import Dataset
-from homing.types import Passage, Query, Span, passage_input
+from homing.types import Passage, Query, Span, content_id, passage_input
 
+OFFLINE_WRITER = "extractive"
 MIN_VIEW_CHARACTERS = 40
 """A view shorter than this says nothing; the passage is then shown whole."""
 
@@ -35,6 +36,11 @@ class Example:
     queries: tuple[Query, ...]
     right: Mapping[str, frozenset[str]]
     group: str
+
+    @property
+    def is_given(self) -> bool:
+        """True where at least one of the questions was not made by the offline writer."""
+        return any(is_given(query) for query in self.queries)
 
 
 def training_examples(dataset: Dataset, split: str) -> list[Example]:
@@ -60,18 +66,42 @@ def training_examples(dataset: Dataset, split: str) -> list[Example]:
     ]
 
 
+def choose_examples(
+    examples: Sequence[Example], max_offline: int | None, seed: int
+) -> list[Example]:
+    """Return all examples with given questions and up to `max_offline` of the others.
+
+    In their order. Which of the others are taken follows from the seed and their ids.
+    """
+    offline = [e.passage.id for e in examples if not e.is_given]
+    if max_offline is None or len(offline) <= max_offline:
+        return list(examples)
+    drawn = sorted(offline, key=lambda passage_id: content_id("draw", str(seed), passage_id))
+    kept = set(drawn[:max_offline])
+    return [e for e in examples if e.is_given or e.passage.id in kept]
+
+
 def choose_queries(example: Example, n: int, generator: random.Random) -> list[Query]:
-    """Return up to `n` of the example's questions, as many kinds among them as there are."""
+    """Return up to `n` of the example's questions: given ones first, then as many kinds as can be.
+
+    A question that somebody asked is worth more than one cut out of the passage, and the view
+    that hides what the latter was made from may hide what the former asks about.
+    """
     pool = list(example.queries)
     if len(pool) <= n:
         return pool
     generator.shuffle(pool)
     seen: dict[str, int] = {}
-    ranked = []
+    ranked: list[tuple[bool, int, int, Query]] = []
     for query in pool:
         seen[query.kind] = seen.get(query.kind, 0) + 1
-        ranked.append((seen[query.kind], len(ranked), query))
-    return [query for _, _, query in sorted(ranked, key=lambda row: row[:2])[:n]]
+        ranked.append((not is_given(query), seen[query.kind], len(ranked), query))
+    return [query for *_, query in sorted(ranked, key=lambda row: row[:3])[:n]]
+
+
+def is_given(query: Query) -> bool:
+    """Tell whether a person or a language model asked, not the offline writer."""
+    return query.writer != OFFLINE_WRITER
 
 
 def view(passage: Passage, queries: Sequence[Query], *, keep_whole: bool = False) -> str:

@@ -52,8 +52,9 @@ def make_loss(model: Any, tau: float) -> Any:
     Its `forward(features, labels)` takes [passages, questions] as tokenised features.
     """
     import torch
+    import torch.nn.functional as F
 
-    class SymmetricInfoNCE(torch.nn.Module):
+    class SymmetricInfoNCE(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -64,7 +65,5 @@ def make_loss(model: Any, tau: float) -> Any:
             return symmetric_info_nce(
                 F.normalize(questions, dim=1), F.normalize(passages, dim=1), labels, tau
             )
-
-    import torch.nn.functional as F
 
     return SymmetricInfoNCE()
