@@ -70,7 +70,8 @@ def test_it_learns_and_the_folder_loads_with_sentence_transformers(
     assert log.n_pairs == 24
     assert log.n_passages == 12
     assert hits(encoder_for(str(tmp_path / "m"))) == pytest.approx(max(s for _, s in log.dev))
-    assert hits(encoder_for(str(tmp_path / "m"))) > before + 0.3
+    # How well random weights do depends on the vocabulary, which is not quite deterministic.
+    assert hits(encoder_for(str(tmp_path / "m"))) >= max(0.9, before + 0.1)
     assert log.loss[-1][1] < log.loss[0][1]
     assert SentenceTransformer(str(tmp_path / "m")).encode("a badge").shape == (32,)
     assert not (tmp_path / "m" / "checkpoints").exists()
