@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import homing
-from homing.dataset import load_dataset, load_rejections
+from homing.dataset import load_dataset, load_documents, load_passages, load_rejections
 from homing.errors import HomingError, NothingToDoError, UsageError
 from homing.pipeline import STAGES, open_job, run
 from homing.pipeline.curation import keep_found_again, load_audit
@@ -65,12 +65,25 @@ def test_another_seed_of_training_redoes_training_and_what_follows(copied, finis
     assert bytes_of(copied)[model] != bytes_of(finished.workspace)[model]
 
 
-def test_a_changed_file_is_read_again_and_named(copied, handbook, capsys):
+def test_only_a_changed_file_is_read_again_and_it_is_named(copied, handbook, capsys, tiny_model):
     chapter = handbook / "people" / "leave.md"
     chapter.write_text(chapter.read_text().replace("twenty-eight", "thirty-one"))
     edited = run(handbook, out=copied)
     assert stages_that_ran(edited) == list(STAGES)
     assert "again, changed: people/leave.md" in capsys.readouterr().err
+    assert edited.stages["ingest"].summary["n_read"] == 1
+    fresh = homing.ingest(handbook, base_model=str(tiny_model), max_tokens=64)
+    assert load_passages(copied / "documents" / "passages.parquet") == fresh.passages
+
+
+def test_a_file_that_is_gone_takes_its_passages_with_it(copied, handbook):
+    (handbook / "people" / "leave.md").unlink()
+    with open_job(copied, create=False, overrides={"sources": [str(handbook)]}) as job:
+        result = STAGES["ingest"](job)
+    assert result.summary["n_read"] == 0
+    paths = {d.path for d in load_documents(copied / "documents" / "documents.parquet")}
+    assert "people/leave.md" not in paths
+    assert len(paths) == result.summary["n_files"]
 
 
 def test_given_questions_are_the_test_and_what_answers_them_is_not_trained_on(

@@ -24,4 +24,5 @@ def run_stage(
     with open_job(folder, create=create, config=config, overrides=overrides) as job:
         result = STAGES[name](job)
     answer.data = result.as_json()
-    answer.text = result.text
+    # What a stage came to has been said on stderr; a verdict is a result.
+    answer.text = str(result.summary.get("verdict", ""))

@@ -194,6 +194,7 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     seconds = {name: round(r.seconds, 3) for name, r in evaluation.contenders.items()}
     return {
         **evaluation_summary(evaluation),
+        "verdict": verdict(evaluation),
         "contender_seconds": seconds,
         "model": _model_facts(encoders[TUNED]),
     }

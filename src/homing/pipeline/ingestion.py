@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homing.dataset import save_documents, save_passages, save_rejections
+from homing.dataset import (
+    iter_documents,
+    iter_passages,
+    save_documents,
+    save_passages,
+    save_rejections,
+)
 from homing.engine.local import LocalEngine
 from homing.errors import NothingToDoError
 from homing.ingestion.files import SourceFile, find_files
@@ -25,13 +31,17 @@ from homing.pipeline.job import (
 from homing.progress import track
 from homing.retrieval.models import load_tokenizer_file
 from homing.types import Document, Passage, Rejection
-from homing.workspace import Workspace, hash_file
+from homing.workspace import Workspace, hash_code, hash_file
 
 REJECTED = f"{REJECTIONS}/ingest.parquet"
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that cannot be opened; it becomes a rejection when it is read."""
+TOKENIZER = "the base model's tokenizer"
+ROOMS = ("pipeline/ingestion", "ingestion", "engine", "dataset")
 N_REASONS = 3
 """So many rejected files are named when there is nothing to go on with."""
+
+Read = tuple[Document, list[Passage]]
 
 
 class Ingested(NamedTuple):
@@ -74,21 +84,26 @@ def ingest_stage(job: Job) -> StageResult:
     settings = job.settings.ingest
     check_sources(job.settings.sources, job.workspace.folder)
     tokenizer = load_tokenizer_file(job.settings.train.base_model)
-    reading = _Reading(
-        _outside_workspaces(find_files(job.settings.sources)),
-        tokenizer,
-        settings.max_tokens,
-        settings.time_limit_s,
-        settings.workers,
-    )
+    files = _outside_workspaces(find_files(job.settings.sources))
+    inputs = {f.name: _hash(f.path) for f in files} | {TOKENIZER: _hash(tokenizer)}
     return run_stage(
         job,
         "ingest",
-        lambda: _ingest_into(job, reading),
+        lambda: _ingest_into(
+            job,
+            _Reading(
+                files,
+                tokenizer,
+                settings.max_tokens,
+                settings.time_limit_s,
+                settings.workers,
+                known=_unchanged(job, inputs),
+            ),
+        ),
         describe_ingested,
-        inputs={f.name: _hash(f.path) for f in reading.files} | {"tokenizer": _hash(tokenizer)},
+        inputs=inputs,
         settings=settings.affecting_result(),
-        rooms=("pipeline/ingestion", "ingestion", "engine", "dataset"),
+        rooms=ROOMS,
         outputs=[DOCUMENTS, PASSAGES, REJECTED],
     )
 
@@ -98,41 +113,59 @@ def describe_ingested(summary: Mapping[str, Any]) -> str:
     files = plural(summary["n_files"], "file")
     pages = f"{plural(summary['n_pages'], 'page')} in {files}" if summary["n_pages"] else files
     rejected = f" ({summary['n_rejected']:,} rejected)" if summary["n_rejected"] else ""
+    if summary["n_read"] < summary["n_files"]:
+        pages += f", {summary['n_read']:,} of them read anew,"
     return f"{pages} → {plural(summary['n_passages'], 'passage')}{rejected}"
 
 
 @dataclass
 class _Reading:
-    """Files being read: documents are handed on one by one, the rest is gathered beside them."""
+    """Files being read: documents are handed on one by one, the rest is gathered beside them.
+
+    Attributes:
+        known: Name of a file -> what was made of the same bytes before.
+    """
 
     files: Sequence[SourceFile]
     tokenizer: Path
     max_tokens: int
     time_limit_s: float
     workers: int
+    known: Mapping[str, Read] = field(default_factory=dict)
     passages: list[Passage] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
 
     def documents(self) -> Iterator[Document]:
         """Yield the documents in the order of the files."""
+        anew = self.to_read()
         with (
             LocalEngine(self.workers or None) as engine,
-            track("Reading files", len(self.files)) as task,
+            track("Reading files", len(anew)) as task,
         ):
-            for item in ingest_and_chunk(
-                self.files,
+            items = ingest_and_chunk(
+                anew,
                 tokenizer_file=self.tokenizer,
                 max_tokens=self.max_tokens,
                 engine=engine,
                 time_limit_s=self.time_limit_s,
-            ):
-                task.advance()
+            )
+            for file in self.files:
+                item: Read | Rejection
+                if file.name in self.known:
+                    item = self.known[file.name]
+                else:
+                    item = next(items)
+                    task.advance()
                 if isinstance(item, Rejection):
                     self.rejections.append(item)
                     continue
                 document, passages = item
                 self.passages.extend(passages)
                 yield document
+
+    def to_read(self) -> list[SourceFile]:
+        """Return the files that have to be opened."""
+        return [file for file in self.files if file.name not in self.known]
 
     def refuse_nothing(self) -> None:
         """Raise `NothingToDoError` with the reasons if no passage came out."""
@@ -165,11 +198,39 @@ def _ingest_into(job: Job, reading: _Reading) -> dict[str, Any]:
     reading.refuse_nothing()
     return {
         "n_files": len(reading.files),
+        "n_read": len(reading.to_read()),
         "n_documents": n_documents,
         "n_pages": n_pages,
         "n_passages": n_passages,
         "n_rejected": n_rejected,
     }
+
+
+def _unchanged(job: Job, inputs: Mapping[str, str]) -> dict[str, Read]:
+    """Return what the last run made of files that have not changed, by name.
+
+    Rejected files are read again: what failed may have been the machine's fault.
+    """
+    old = job.workspace.manifest("ingest")
+    if (
+        old is None
+        or old.settings != job.settings.ingest.affecting_result()
+        or old.code != hash_code(*ROOMS)
+        or old.inputs.get(TOKENIZER) != inputs[TOKENIZER]
+    ):
+        return {}
+    saved = (DOCUMENTS, PASSAGES)
+    if not all(job.path(name).is_file() for name in saved):
+        return {}
+    if job.workspace.hashes(*saved) != {name: old.outputs[name][1] for name in saved}:
+        return {}
+    same = {n for n, digest in inputs.items() if old.inputs.get(n) == digest != UNREADABLE}
+    documents = [d for d in iter_documents(job.path(DOCUMENTS)) if d.path in same]
+    passages: dict[str, list[Passage]] = {d.id: [] for d in documents}
+    for passage in iter_passages(job.path(PASSAGES)):
+        if passage.document_id in passages:
+            passages[passage.document_id].append(passage)
+    return {d.path: (d, passages[d.id]) for d in documents}
 
 
 def _outside_workspaces(files: Sequence[SourceFile]) -> list[SourceFile]:
