@@ -49,25 +49,30 @@ class Worker:
             theirs.close()
         self.connection: Connection[Any, Any] = Connection(ours.detach())
         self.function = b""
+        self.is_loading = False
         self.limit_s: float | None = None
         self.deadline = float("inf")
 
     def start(self, function: bytes, item: bytes, limit_s: float | None) -> None:
-        """Start one item; its clock runs from when the worker has loaded the function.
+        """Send one item; its clock runs from when the worker has loaded the function.
 
         Raises:
-            TypeError: If the function cannot be loaded.
-            OSError, EOFError: If the worker is gone.
+            OSError: If the worker is gone.
         """
+        self.limit_s = limit_s
+        self.deadline = float("inf")
         if function != self.function:
             self.connection.send(("function", function, None))
-            kind, detail = self.connection.recv()
-            if kind == "raised":
-                raise TypeError(f"a worker cannot load the function: {detail}")
             self.function = function
+            self.is_loading = True
         self.connection.send(("item", item, limit_s))
-        self.limit_s = limit_s
-        self.deadline = time.monotonic() + limit_s if limit_s else float("inf")
+        if not self.is_loading:
+            self.start_clock()
+
+    def start_clock(self) -> None:
+        """Let the time limit of the present item run from now."""
+        self.is_loading = False
+        self.deadline = time.monotonic() + self.limit_s if self.limit_s else float("inf")
 
     def end(self) -> int:
         """Kill the process at once; return its exit code, negative for a signal."""
@@ -204,7 +209,7 @@ class _Job(Generic[Item, Value]):
         limit_s = self.limit(item) if callable(self.limit) else self.limit
         try:
             worker.start(self.function, pickle.dumps(item, protocol=5), limit_s)
-        except (OSError, EOFError):
+        except OSError:
             self.done[number] = _failed(item, "crashed", describe_exit(worker.end()))
         except BaseException:
             worker.end()
@@ -226,20 +231,25 @@ class _Job(Generic[Item, Value]):
             self.done[number] = _failed(item, "timed_out", f"took more than {worker.limit_s:g} s")
 
     def _collect(self, worker: Worker) -> None:
-        number, item = self.busy.pop(worker)
+        """Take an answer: the value of the item, or that the function has been loaded."""
+        number, item = self.busy[worker]
         try:
             answer = worker.connection.recv_bytes()
         except (OSError, EOFError):
+            del self.busy[worker]
             self.done[number] = _failed(item, "crashed", describe_exit(worker.end()))
             return
-        except BaseException:
-            worker.end()
-            raise
-        self.idle.append(worker)
         try:
             kind, value = pickle.loads(answer)  # noqa: S301  (from our own worker)
         except Exception as error:
             kind, value = "raised", f"the value cannot be sent back: {error}"
+        if worker.is_loading:
+            if kind == "raised":
+                raise TypeError(f"a worker cannot load the function: {value}")
+            worker.start_clock()
+            return
+        del self.busy[worker]
+        self.idle.append(worker)
         if kind == "value":
             self.done[number] = Outcome(item, value)
         else:

@@ -235,8 +235,8 @@ class _Joiner:
         if not rest[0].islower() or not head or not tail:
             return start, ""
         if self.words is None:
-            lines = (line.text.lower() for page in self.pages for line in page)
-            self.words = Counter(word for text in lines for word in WORD.findall(text))
+            whole = "\n".join(line.text for page in self.pages for line in page)
+            self.words = Counter(WORD.findall(whole.lower()))
         left, right = head[0].lower(), tail[0]
         n_whole, n_hyphened = self.words[left + right], self.words[f"{left}-{right}"]
         if n_whole or n_hyphened:

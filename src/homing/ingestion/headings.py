@@ -124,7 +124,8 @@ def _page_styles(page: Sequence[Paragraph], body: float) -> list[Style | None]:
 
 def _contents_entries(page: Sequence[Paragraph]) -> list[int]:
     """Return the numbers of the paragraphs that are lines of a table of contents, or nothing."""
-    matches = [(i, CONTENTS_ENTRY.fullmatch(p.text)) for i, p in enumerate(page)]
+    numbered = [(i, p.text) for i, p in enumerate(page) if p.text[-1].isdigit()]
+    matches = [(i, CONTENTS_ENTRY.fullmatch(text)) for i, text in numbered]
     entries = [(i, int(match[1])) for i, match in matches if match]
     ascending = all(first <= second for (_, first), (_, second) in pairwise(entries))
     return [i for i, _ in entries] if len(entries) >= CONTENTS_LINES and ascending else []
