@@ -107,6 +107,15 @@ def test_ctrl_c_ends_with_130_and_the_same_command_continues(
 
 
 @pytest.mark.slow
+def test_a_quiet_job_says_nothing_but_its_answer(tmp_path, handbook, settings):
+    process = start(handbook, tmp_path / "tuned", settings, "--json", "--quiet")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err == ""
+    assert json.loads(out)["n_queries"] > 10
+
+
+@pytest.mark.slow
 def test_a_second_job_in_the_same_workspace_is_refused_and_the_first_is_not_disturbed(
     tmp_path, handbook, settings, finished: Outcome
 ):

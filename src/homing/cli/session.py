@@ -51,6 +51,9 @@ def answering(*, json_output: bool, quiet: bool) -> Iterator[Answer]:
     from homing import progress
 
     progress.configure(quiet=quiet)
+    if quiet or not sys.stderr.isatty():
+        # The libraries' own bars, which would fill a log file with half lines.
+        os.environ.setdefault("TQDM_DISABLE", "1")
     answer = Answer()
     with redirect_stdout(sys.stderr):
         yield answer
