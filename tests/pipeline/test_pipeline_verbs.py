@@ -99,6 +99,19 @@ def test_training_and_evaluation_take_any_dataset(answer, as_llamaindex, tiny_mo
     assert (tmp_path / "evaluation" / "evaluation.json").is_file()
 
 
+def test_a_folder_with_other_things_does_not_become_a_model(answer, finished, tmp_path):
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    found = answer("train", finished.workspace, "--out", tmp_path, code=2)
+    assert "holds no model" in found["error"]["message"]
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_workspaces_own_evaluation_takes_no_other_length(answer, copied):
+    before = (copied / "homing.yaml").read_bytes()
+    answer("evaluate", copied, "--max-tokens", 64, code=2)
+    assert (copied / "homing.yaml").read_bytes() == before
+
+
 def test_an_unknown_split_names_those_there_are(answer, finished):
     found = answer(
         "evaluate", finished.workspace, "--contender", "bm25=bm25", "--split", "exam", code=2

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
 def ingest(
     sources: options.SourcesArgument = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The workspace, made if it is not there.")
-    ] = None,
+    out: options.WorkspaceOption = None,
     base_model: options.BaseModelOption = None,
     passage_tokens: options.PassageTokensOption = None,
     workers: options.WorkersOption = None,

@@ -63,6 +63,33 @@ TimeLimitOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps; else the best at hand.")]
 
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="The workspace: a folder that holds all of it.")
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="The model folder; without it, the workspace's own."),
+]
+SplitOption = Annotated[str | None, typer.Option(help="The split whose questions are taken.")]
+AblationOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--ablation/--no-ablation",
+        help="Also tune without the train questions, to tell what the writer alone brings.",
+    ),
+]
+ContenderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=SPEC",
+        help="SPEC is bm25, a model folder or hub id, or fusion(A,B) of two named contenders; "
+        "may be repeated. A workspace without any compares its own.",
+    ),
+]
+ResultsOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="A folder for runs and measurements.")
+]
+
 SEEDS = ("write.seed", "curate.seed", "train.seed", "evaluate.seed")
 
 

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
 def run(
     sources: options.SourcesArgument = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The folder that holds all of the job.")
-    ] = None,
+    out: options.WorkspaceOption = None,
     test_questions: options.TestQuestionsOption = None,
     train_questions: options.TrainQuestionsOption = None,
     base_model: options.BaseModelOption = None,
     epochs: options.EpochsOption = None,
     lr: options.LearningRateOption = None,
-    batch_passages: options.BatchOption = None,
-    max_tokens: options.MaxTokensOption = None,
-    passage_tokens: options.PassageTokensOption = None,
-    ablation: Annotated[
-        bool | None,
-        typer.Option(
-            "--ablation/--no-ablation",
-            help="Also tune without the train questions, to tell what the writer alone brings.",
-        ),
-    ] = None,
+    ablation: options.AblationOption = None,
     workers: options.WorkersOption = None,
-    time_limit: options.TimeLimitOption = None,
     device: options.DeviceOption = None,
     seed: options.SeedOption = None,
     config: options.ConfigOption = None,
@@ -58,14 +41,10 @@ def run(
         sources=options.absolute_sources(sources),
         test_questions=test_questions,
         train_questions=train_questions,
-        ingest__max_tokens=passage_tokens,
         ingest__workers=workers,
-        ingest__time_limit_s=time_limit,
         train__base_model=base_model,
         train__epochs=epochs,
         train__learning_rate=lr,
-        train__batch_passages=batch_passages,
-        train__max_tokens=max_tokens,
         train__ablation=ablation,
         train__device=device,
     )

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
 def train(
     dataset: options.DatasetArgument,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The model folder; without it, the workspace's own."),
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="The split to learn from.")] = None,
+    out: options.ModelOption = None,
+    split: options.SplitOption = None,
     base_model: options.BaseModelOption = None,
     epochs: options.EpochsOption = None,
     lr: options.LearningRateOption = None,

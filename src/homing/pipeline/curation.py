@@ -78,9 +78,9 @@ def curate(
     """
     groups = find_groups(passages)
     kept, rejections = filter_questions(questions, {p.id: p for p in passages})
+    lost: list[Rejection] = []
     if round_trip:
         kept, lost = keep_found_again(kept, passages, groups, round_trip)
-        rejections = [*rejections, *lost]
     asked_test, unmatched_test = _match(test_questions, documents, passages)
     asked_train, unmatched_train = _match(train_questions, documents, passages)
     sides = split_passages(
@@ -94,12 +94,8 @@ def curate(
     dataset, left_out = build_dataset(
         passages, groups, kept, sides, asked_test=asked_test, asked_train=asked_train
     )
-    if not dataset.split("train"):
-        raise NothingToDoError(
-            "No question is left to train on. Add documents, let the writer write "
-            "(write.writer: extractive), or give questions with --train-questions."
-        )
-    rejections = [*rejections, *unmatched_test, *unmatched_train, *left_out]
+    _refuse_empty(dataset, "train")
+    rejections = [*rejections, *lost, *unmatched_test, *unmatched_train, *left_out]
     return Curated(dataset, audit(dataset), rejections)
 
 
@@ -184,11 +180,7 @@ def _curate_into(job: Job) -> dict[str, Any]:
         train_questions=settings.train_questions,
         **settings.curate.model_dump(),
     )
-    if not curated.dataset.split("test"):
-        raise NothingToDoError(
-            "No question is left for the test, so nothing could be told about the model. Give "
-            "questions with --test-questions, or raise curate.test_fraction."
-        )
+    _refuse_empty(curated.dataset, "test")
     save_dataset(curated.dataset, job.workspace.folder)
     n_rejected = save_rejections(curated.rejections, job.path(REJECTED))
     return {
@@ -199,6 +191,17 @@ def _curate_into(job: Job) -> dict[str, Any]:
         "sound": curated.audit.clean,
         "audit": save_audit(curated.audit),
     }
+
+
+def _refuse_empty(dataset: Dataset, split: str) -> None:
+    """Raise `NothingToDoError` with the remedy if a split that is needed has no question."""
+    remedy = {
+        "train": "Add documents, let the writer write (write.writer: extractive), or give "
+        "questions with --train-questions.",
+        "test": "Give questions with --test-questions, or raise curate.test_fraction.",
+    }[split]
+    if not dataset.split(split):
+        raise NothingToDoError(f"No question is left for the split {split!r}. {remedy}")
 
 
 def _match(

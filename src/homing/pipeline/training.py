@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from homing.curation.carving import carve_dev
 from homing.dataset import Dataset, load_dataset, pick_split
+from homing.errors import UsageError
 from homing.pipeline.job import (
     CACHE,
     DATASET,
@@ -143,6 +144,7 @@ def train_dataset(
 ) -> StageResult:
     """Tune on any dataset without a workspace, save the model in `out`, and say so."""
     settings = load_settings(config, overrides)
+    _refuse_foreign(Path(out))
     log = train(
         load_dataset(source),
         out=out,
@@ -155,6 +157,18 @@ def train_dataset(
     text = describe_trained(summary)
     say(f"train: {text} in {log.seconds:.1f} s")
     return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\nModel: {out}")
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Raise `UsageError` if a folder holds something else than a model, or one in the making."""
+    if out.is_file():
+        raise UsageError(f"{out} is a file. Choose a folder for the model.")
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if names and not names & {"modules.json", "config.json", "checkpoints"}:
+        raise UsageError(
+            f"{out} exists, is not empty and holds no model, so nothing was written. "
+            "Choose a new folder for the model."
+        )
 
 
 def training_settings(settings: TrainSettings) -> TrainingSettings:

@@ -142,8 +142,7 @@ class Workspace:
     ) -> tuple[Manifest, bool]:
         """Return the stage's manifest, and whether it had to run.
 
-        It does not run when inputs, settings and code are those of its last run and every output
-        is there with the bytes it had.
+        It does not when inputs, settings and code are those of its last run, and its outputs too.
 
         Args:
             work: Makes the outputs and returns the summary.
@@ -163,13 +162,12 @@ class Workspace:
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         with disk_errors(self.folder):
             summary = work()
-            made = [f for f in self._files(outputs) if f not in but_not]
             manifest = Manifest(
                 stage=name,
                 inputs=dict(inputs),
                 settings=settings,
                 code=code,
-                outputs={f: [self.path(f).stat().st_size, hash_file(self.path(f))] for f in made},
+                outputs=self._sizes_and_hashes(outputs, but_not),
                 summary=_plain(summary),
                 started=started,
                 seconds=round(time.perf_counter() - clock, 3),
@@ -178,6 +176,12 @@ class Workspace:
             )
             self.write_text(f"manifests/{name}.json", manifest.dumps())
         return manifest, True
+
+    def _sizes_and_hashes(
+        self, outputs: Sequence[str], but_not: Sequence[str]
+    ) -> dict[str, list[Any]]:
+        made = {name: self.path(name) for name in self._files(outputs) if name not in but_not}
+        return {name: [path.stat().st_size, hash_file(path)] for name, path in made.items()}
 
     def _check(self) -> None:
         if self.is_at(self.folder):
