@@ -30,4 +30,6 @@ def _plain(match: re.Match[str]) -> str:
 
 def squash(text: str) -> str:
     """Return `text` as one line with single spaces."""
-    return " ".join(clean_text(text).split())
+    if not (text.isascii() and text.isprintable()):
+        text = clean_text(text)
+    return " ".join(text.split())

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 from homing.ingestion.characters import squash
 from homing.ingestion.raw import Line
@@ -50,7 +51,7 @@ FOOTNOTE_MARK = re.compile(r"\(?(?:\d{1,2}|[a-z*†‡])\)?")
 NUMBER_AT_END = re.compile(r"(?:(\d{1,4})\s.{1,80}|.{1,80}?\s(\d{1,4}))")
 LEADERS = re.compile(r"(?:[.…_] ?){4,}")
 TERMINAL = (".", "!", "?", ":", ";", ".”", '."', ".)", "?”", "。", "！", "？")
-DANGLING = re.compile(r"\b(?:of|and|the|to|for|in|on|or|with|by|from|a|an|our)$", re.IGNORECASE)
+DANGLING = frozenset("of and the to for in on or with by from a an our".split())
 WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
@@ -170,6 +171,15 @@ def _page_numbers(edges: Sequence[Line | None]) -> set[int]:
 # ------------------------------------------------------------------ paragraphs
 
 
+class _Place(NamedTuple):
+    """A line with where it stands."""
+
+    line: Line
+    page: Sequence[Line]
+    number: int
+    row: bool
+
+
 class _Joiner:
     """Puts lines together, over the ends of pages too."""
 
@@ -181,40 +191,38 @@ class _Joiner:
     def paragraphs(self) -> list[list[Paragraph]]:
         """Return the paragraphs of each page."""
         done: list[list[Paragraph]] = []
-        last: tuple[Line, float, bool] | None = None
+        last: _Place | None = None
         for page in self.pages:
             done.append([])
             left, right = _extent(page)
             rows = [line.tabular or is_row(line.text) for line in page]
             for i, line in enumerate(page):
                 turned = i == 0
-                if last and not (last[2] or rows[i]) and self._continues(last, line, turned):
+                if last and not (last.row or rows[i]) and self._continues(last, line, turned):
                     self._append(done, line)
                 else:
-                    close = last is not None and not turned and self._near(last[0], line)
+                    close = last is not None and not turned and self._near(last.line, line)
                     glue = "\n" if close or BULLET.match(line.text) else "\n\n"
                     done[-1].append(_begin(line, glue, rows[i], left, right))
-                last = (line, _right_margin(page, i), rows[i])
+                last = _Place(line, page, i, rows[i])
         return done
 
     def _near(self, above: Line, below: Line) -> bool:
         return 0 < above.base - below.base <= WIDE_GAP * self.pitch * above.size
 
-    def _continues(self, last: tuple[Line, float, bool], line: Line, turned: bool) -> bool:
+    def _continues(self, last: _Place, line: Line, turned: bool) -> bool:
         """Return whether `line` goes on with the sentence or paragraph of the line before."""
-        before, margin, _ = last
-        small = line.text[0].islower()
+        before, small = last.line, line.text[0].islower()
         if BULLET.match(line.text) or not 0.88 < line.size / (before.size or 1.0) < 1.14:
             return False
         if before.bold != line.bold and not small:
             return False
-        first_word = len(line.text.split(" ", 1)[0]) / len(line.text) * (line.right - line.left)
-        full = before.right + first_word > margin or DANGLING.search(before.text)
         if turned or before.base <= line.base:  # a new page or column
-            return not before.text.endswith(TERMINAL) and bool(small or (full and not line.bold))
+            ended = before.text.endswith(TERMINAL)
+            return not ended and (small or (not line.bold and _is_full(last, line)))
         hangs = before.bold or BULLET.match(before.text)
         indented = line.left > before.left + 0.7 * line.size and not hangs
-        return bool(full) and not indented and self._near(before, line)
+        return not indented and self._near(before, line) and _is_full(last, line)
 
     def _append(self, done: list[list[Paragraph]], line: Line) -> None:
         """Add `line` to the last paragraph, or begin a page with the rest of it."""
@@ -271,11 +279,17 @@ def _extent(page: Sequence[Line]) -> tuple[float, float]:
     return min(line.left for line in page), max(line.right for line in page)
 
 
-def _right_margin(page: Sequence[Line], i: int) -> float:
-    """Return how far right the text of this line's column goes."""
-    line = page[i]
-    around = range(max(0, i - MARGIN_LINES), min(len(page), i + MARGIN_LINES + 1))
-    rights = [
-        page[j].right for j in around if page[j].left < line.right and page[j].right > line.left
-    ]
-    return max(rights, default=line.right)
+def _is_full(last: _Place, line: Line) -> bool:
+    """Return whether the first word of `line` would not have fitted on the line before."""
+    if last.line.text.rsplit(" ", 1)[-1].lower() in DANGLING:
+        return True
+    share = len(line.text.split(" ", 1)[0]) / len(line.text)
+    return last.line.right + share * (line.right - line.left) > _right_margin(last)
+
+
+def _right_margin(place: _Place) -> float:
+    """Return how far right the text of a line's column goes."""
+    line, page, i, _ = place
+    around = page[max(0, i - MARGIN_LINES) : i + MARGIN_LINES + 1]
+    left, right = line.left, line.right
+    return max([o.right for o in around if o.left < right and o.right > left], default=right)
