@@ -15,6 +15,7 @@ _quiet = False
 _display: Any = None
 """The bars on the terminal while there are any; work inside other work adds a row to them."""
 PLAIN_INTERVAL_S = 10.0
+WORTH_A_LINE_S = 1.0
 
 
 def configure(*, quiet: bool) -> None:
@@ -111,7 +112,8 @@ def track(description: str, total: int | None) -> Iterator[Task]:
     if not sys.stderr.isatty():
         task: Task = _PlainTask(description, total)
         yield task
-        say(task.line())
+        if time.monotonic() - task.started >= WORTH_A_LINE_S:
+            say(task.line())
         return
     from rich.console import Console
     from rich.progress import (

@@ -125,12 +125,13 @@ def train(
     checkpoints = out / CHECKPOINTS
     lengths = _lengths(model, examples)
     base_score = score_dev(_encoder(model)) if score_dev else None
-    best = BestWeights(checkpoints, base_score, _settings_key(settings, examples))
-    history = _fit(model, examples, lengths, settings, checkpoints, best, score_dev)
-    if best.kept == "base":
-        model = load_for_training(base_model, settings)
-    best.restore(model)
-    _save(model, out)
+    best = BestWeights(checkpoints, base_score, _job_key(base_model, settings, examples))
+    with _quiet_libraries():
+        history = _fit(model, examples, lengths, settings, checkpoints, best, score_dev)
+        if best.kept == "base":
+            model = load_for_training(base_model, settings)
+        best.restore(model)
+        _save(model, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return TrainingLog(
         loss=[(row["step"], row["loss"]) for row in history if "loss" in row],
@@ -187,13 +188,17 @@ def _quiet_libraries() -> Iterator[None]:
     import transformers
 
     level = transformers.logging.get_verbosity()
+    had_bars = transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     try:
         yield
     finally:
         transformers.logging.set_verbosity(level)
         datasets.enable_progress_bars()
+        if had_bars:
+            transformers.logging.enable_progress_bar()
 
 
 def _save(model: SentenceTransformer, out: Path) -> None:
@@ -219,10 +224,10 @@ def _encoder(model: SentenceTransformer) -> Encoder:
     return SentenceTransformerEncoder(model, key="in training")
 
 
-def _settings_key(settings: TrainingSettings, examples: Sequence[Example]) -> str:
+def _job_key(base_model: str, settings: TrainingSettings, examples: Sequence[Example]) -> str:
     """Return what a checkpoint must agree in before a job may go on from it."""
     pairs = [f"{e.passage.id}/{q.id}" for e in examples for q in e.queries]
-    return content_id(json.dumps(asdict(settings), sort_keys=True), *pairs)
+    return content_id(base_model, json.dumps(asdict(settings), sort_keys=True), *pairs)
 
 
 def _lengths(model: SentenceTransformer, examples: Sequence[Example]) -> list[int]:
@@ -257,7 +262,7 @@ def _fit(
         seed=settings.seed,
     )
     n_steps = len(sampler) * settings.epochs
-    with progress.track("Training", n_steps) as task, _quiet_libraries():
+    with progress.track("Training", n_steps) as task:
         callback = make_callback(
             task,
             clock=(collator, sampler),
