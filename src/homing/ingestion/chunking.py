@@ -25,8 +25,13 @@ CHARACTERS_PER_TOKEN = 24
 """Text with fewer tokens than this (one endless word is one unknown token) is cut by length."""
 
 MAX_KNOWN_WORDS = 200_000
-WORD = re.compile(r"[^ \t\n\r\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+SPACE = r" \t\n\r\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+MARK = r"!-/:-@\[-`{-~"
+WORD = re.compile(f"[^{SPACE}]+")
 """What stands between white space, as BERT's tokenizers see it."""
+
+WORD_OR_MARK = re.compile(f"[^{SPACE}{MARK}]+|[{MARK}]")
+"""BERT's tokenizers part words from punctuation too, and so there are fewer to remember."""
 
 PART_CHARACTERS = 20_000
 """So much text goes to the tokenizer at once."""
@@ -69,8 +74,8 @@ class Chunker:
         return {}
 
     @cached_property
-    def _splits_at_spaces(self) -> bool:
-        """Whether a text cut at white space has the tokens of its parts, put together."""
+    def _parts_words(self) -> bool:
+        """Whether a text has the tokens of its words and marks, put together."""
         return type(self._tokenizer.pre_tokenizer).__name__ == "BertPreTokenizer"
 
     def count_tokens(self, text: str) -> int:
@@ -100,7 +105,7 @@ class Chunker:
         counted = self._counted(text, chain.from_iterable(map(_by_length, units)))
         for start, end in pack(counted, self.max_tokens, self._max_characters):
             at_spaces = not text[start - 1 : start].strip() and not text[end : end + 1].strip()
-            if self._splits_at_spaces and at_spaces:
+            if self._parts_words and at_spaces:
                 yield start, end
             else:
                 yield from self._within_limit(text, start, end)
@@ -120,7 +125,7 @@ class Chunker:
 
     def _sum_over_words(self, text: str) -> int:
         """Return the number of tokens of all words; each word is tokenized once and remembered."""
-        words = WORD.findall(text)
+        words = (WORD_OR_MARK if self._parts_words else WORD).findall(text)
         known = self._tokens_of_words
         try:
             return sum(map(known.__getitem__, words))

@@ -170,8 +170,11 @@ class _PageReader:
         pdfium sometimes runs lines together, list items above all; their base lines tell.
         """
         base = self._origin(first)[1]
+        away = abs(self._origin(last - 1)[1] - base)
+        if away < 1.0:
+            return last
         slack = 0.6 * (self._height(first) or 10.0)
-        if abs(self._origin(last - 1)[1] - base) <= slack:
+        if away <= slack:
             return last
         low, high = first, last - 1
         while high - low > 1:
