@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from homing.ingestion.characters import clean_text, squash
-from homing.ingestion.cleaning import Paragraph, clean_pages, is_row
+from homing.ingestion.cleaning import Paragraph, clean_pages
+from homing.ingestion.lines import is_row
 from homing.ingestion.raw import Line
 from homing.ingestion.readers.pdf import read_lines
 

@@ -23,6 +23,7 @@ from statistics import median
 from typing import NamedTuple
 
 from homing.ingestion.characters import squash
+from homing.ingestion.lines import BULLET, TERMINAL, is_row
 from homing.ingestion.raw import Line
 
 EDGE_LINES = 3
@@ -38,20 +39,15 @@ WIDE_GAP = 1.3
 MARGIN_LINES = 8
 """The right margin of a line is read off so many lines before and after it."""
 
-BULLET = re.compile(
-    r"(?:[•●▪■◦○‣⁃∙·◆➢✓\uf0b7\uf0a7–—-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])(?:\s|$)"
-)
-NUMBER_CELL = re.compile(
-    r"[($€£¥+−–-]*\d(?:[\d.,]*\d)?[)%]*|[—–-]+|[$€£¥%)]+|N/?A|\*+|NM|(?:years?|months?|days?)"
-)
 PAGE_NUMBER = re.compile(
     r"(?:page |[-–—|] ?)?(?:[A-Z]-)?(\d{1,4})(?: ?[-–—|]| (?:of|/) \d+)?", re.IGNORECASE
 )
 FOOTNOTE_MARK = re.compile(r"\(?(?:\d{1,2}|[a-z*†‡])\)?")
 NUMBER_AT_END = re.compile(r"(?:(\d{1,4})\s.{1,80}|.{1,80}?\s(\d{1,4}))")
 LEADERS = re.compile(r"(?:[.…_] ?){4,}")
-TERMINAL = (".", "!", "?", ":", ";", ".”", '."', ".)", "?”", "。", "！", "？")
+LEADER_PAIRS = ("..", ". .", "__", "_ _", "……")
 DANGLING = frozenset("of and the to for in on or with by from a an our".split())
+PUNCTUATION = ".,;:!?()[]{}\"'“”‘’«»/"
 WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
@@ -78,15 +74,6 @@ class Paragraph:
     n_lines: int = 1
 
 
-def is_row(text: str) -> bool:
-    """Return whether a line reads like a row of a table: it ends in figures."""
-    cells = text.split()
-    n_ending = 0
-    while n_ending < len(cells) and NUMBER_CELL.fullmatch(cells[-1 - n_ending]):
-        n_ending += 1
-    return n_ending >= 2 or n_ending == len(cells)
-
-
 def clean_pages(pages: Sequence[Sequence[Line]]) -> list[list[Paragraph]]:
     """Return the paragraphs of each page; a page's first may continue the page before."""
     plain = [_plain_lines(page) for page in pages]
@@ -103,7 +90,9 @@ def _plain_lines(page: Sequence[Line]) -> list[Line]:
         # pdfium gives U+FFFE for a hyphen at which it thinks that a line was broken
         text = line.text.replace("\ufffe", "-")
         text = f"{text[:-1]}-" if text.endswith("\u00ad") else text
-        text = squash(LEADERS.sub(" ", text))
+        if any(leader in text for leader in LEADER_PAIRS):
+            text = LEADERS.sub(" ", text)
+        text = squash(text)
         if text:
             lines.append(line if text == line.text else replace(line, text=text))
     return lines
@@ -243,14 +232,19 @@ class _Joiner:
         if not rest[0].islower() or not head or not tail:
             return start, ""
         if self.words is None:
-            whole = "\n".join(line.text for page in self.pages for line in page)
-            self.words = Counter(WORD.findall(whole.lower()))
+            self.words = _count_words(self.pages)
         left, right = head[0].lower(), tail[0]
         n_whole, n_hyphened = self.words[left + right], self.words[f"{left}-{right}"]
         if n_whole or n_hyphened:
             return (start[:-1] if n_whole > n_hyphened else start), ""
-        both_are_words = len(left) > 2 and self.words[left] and self.words[right]
-        return (start if both_are_words else start[:-1]), ""
+        compound = "-" in left or (len(left) > 2 and self.words[left] and self.words[right])
+        return (start if compound else start[:-1]), ""
+
+
+def _count_words(pages: Sequence[Sequence[Line]]) -> Counter[str]:
+    """Return how often each word occurs, hyphened ones whole, broken ones left out."""
+    words = " ".join(line.text for page in pages for line in page).lower().split()
+    return Counter(word.strip(PUNCTUATION) for word in words)
 
 
 def _begin(line: Line, glue: str, row: bool, left: float, right: float) -> Paragraph:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from homing.ingestion.cleaning import BULLET, TERMINAL, Paragraph
+from homing.ingestion.cleaning import Paragraph
+from homing.ingestion.lines import BULLET, TERMINAL
 from homing.ingestion.raw import Block
 
 MAX_CHARACTERS = 400

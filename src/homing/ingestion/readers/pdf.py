@@ -140,8 +140,9 @@ class _PageReader:
             last = start + len(part.rstrip())
             start += len(part) + 1
             while first < last:
-                end = self._line_end(first, last)
-                found.append(self._measure(first, end))
+                x, base = self._origin(first)
+                end = self._line_end(first, last, base)
+                found.append(self._measure(first, end, x, base))
                 first = end
                 while first < last and self.text[first].isspace():
                     first += 1
@@ -164,12 +165,11 @@ class _PageReader:
         self.pdfium.FPDFText_GetLooseCharBox(self.handle, self._index(position), self.box)
         return float(abs(self.box.top - self.box.bottom))
 
-    def _line_end(self, first: int, last: int) -> int:
-        """Return where the characters leave the base line on which `first` stands.
+    def _line_end(self, first: int, last: int, base: float) -> int:
+        """Return where the characters leave the base line, `base`, on which `first` stands.
 
         pdfium sometimes runs lines together, list items above all; their base lines tell.
         """
-        base = self._origin(first)[1]
         away = abs(self._origin(last - 1)[1] - base)
         if away < 1.0:
             return last
@@ -188,10 +188,9 @@ class _PageReader:
                 high = probe
         return high if high > first else last
 
-    def _measure(self, first: int, end: int) -> Line:
+    def _measure(self, first: int, end: int, x: float, base: float) -> Line:
         text = self.text[first:end].rstrip()
         last = first + len(text) - 1
-        x, y = self._origin(first)
         bold, italic = self._style(first)
         if bold or italic:
             bold_end, italic_end = self._style(last)
@@ -204,7 +203,7 @@ class _PageReader:
         size = self._height(last)  # the first may be a bullet in another font
         right = float(self.box.right)
         tabular = self._gap_before_last_word(first, text) > WIDE_GAP * size
-        return Line(text, x, right, y, size, bold, italic, tabular)
+        return Line(text, x, right, base, size, bold, italic, tabular)
 
     def _gap_before_last_word(self, first: int, text: str) -> float:
         """Return the distance to the word before, where the last one has a figure in it."""
