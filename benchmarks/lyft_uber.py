@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from machine import describe_machine
@@ -100,9 +101,9 @@ def ours(data: Path, out: Path) -> dict[str, float]:
     return {"training_s": summary["seconds"], "total_s": time.monotonic() - started}
 
 
-def evaluate(data: Path, original: Path, tuned: Path) -> dict[str, object]:
-    """Return the summary of `homing evaluate` for every contender on the Uber questions."""
-    contenders = {
+def contenders_of(original: Path, tuned: Path) -> dict[str, str]:
+    """Return every contender of the table, by name."""
+    return {
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "original": str(original),
         "ours": str(tuned),
@@ -110,6 +111,10 @@ def evaluate(data: Path, original: Path, tuned: Path) -> dict[str, object]:
         "bm25+base": "fusion(bm25,base)",
         "bm25+ours": "fusion(bm25,ours)",
     }
+
+
+def evaluate(data: Path, contenders: Mapping[str, str]) -> dict[str, object]:
+    """Return the summary of `homing evaluate` for the contenders on the Uber questions."""
     flags = [x for name, spec in contenders.items() for x in ("--contender", f"{name}={spec}")]
     answer = subprocess.run(
         [*HOMING, "evaluate", str(data / "val_dataset.json"), *flags, *FLAGS],
@@ -150,12 +155,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         ours_s = ours(arguments.data, out / "ours")
+        early = evaluate(arguments.data, {"ours": str(out / "ours" / "model")})
+        print("ours:", ours_s, early["contenders"], file=sys.stderr, flush=True)
         command = [sys.executable, __file__, "--data", str(arguments.data), "--only-original"]
         answer = subprocess.run(
             [*command, str(out / "original")], check=True, stdout=subprocess.PIPE, text=True
         )
         original_s = json.loads(answer.stdout.strip().splitlines()[-1])
-        evaluation = evaluate(arguments.data, out / "original" / "model", out / "ours" / "model")
+        contenders = contenders_of(out / "original" / "model", out / "ours" / "model")
+        evaluation = evaluate(arguments.data, contenders)
     result: dict[str, object] = {
         "command": "python benchmarks/lyft_uber.py",
         "machine": describe_machine(),

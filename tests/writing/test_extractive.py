@@ -49,13 +49,13 @@ def questions(**settings: object) -> list[Question]:
 
 
 def test_every_kind_is_written_and_labelled() -> None:
-    assert {q.kind for q in questions(questions_per_passage=5)} == set(KINDS)
+    assert {q.kind for q in questions(questions_per_passage=5, kinds=KINDS)} == set(KINDS)
     assert {q.writer for q in questions()} == {"extractive"}
 
 
 def test_what_was_asked_is_not_in_the_view_that_training_shows() -> None:
     texts = {p.id: p for p in PASSAGES}
-    for question in questions(questions_per_passage=5):
+    for question in questions(questions_per_passage=5, kinds=KINDS):
         query = Query("q", question.text, masked=question.masked, masks_title=question.masks_title)
         shown = view(texts[question.passage_id], [query]).lower()
         assert question.kind == "how_to" or question.text.lower() not in shown

@@ -104,7 +104,7 @@ class TrainSettings(Section):
         None,
         gt=0,
         le=1,
-        description="Peak learning rate; null takes 6e-5, or 3e-5 where most passages have "
+        description="Peak learning rate; null takes 6e-5, or 4e-5 where most passages have "
         "questions of the offline writer alone.",
     )
     max_offline_passages: int | None = Field(
@@ -123,7 +123,7 @@ class TrainSettings(Section):
         0.05, gt=0, le=1, description="Softness of the contrast between passages."
     )
     whole_fraction: float = Field(
-        0.1,
+        0.5,
         ge=0,
         le=1,
         description="Share of the passages shown whole although a question was made of a part.",
