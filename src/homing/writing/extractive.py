@@ -10,9 +10,10 @@ Each kind takes something out of the passage and asks for it:
   sentence without which the passage says nothing;
 * `keywords`: the passage's rarest words, as typed into a search box, every one taken out.
 
-Training hides what was taken out for half of the passages, drawn anew each epoch. Why: a question that copies words which stay in the passage teaches the model
-to compare words, which raises its score on questions made the same way and on no others (see
-docs/experiments.md). Cost: linear in the text; one pass for the vocabulary, one to write.
+Training hides what was taken out for half of the passages, drawn anew each epoch: a question that
+copies words which stay in the passage teaches the model to compare words, which raises its score
+on questions made the same way and on few others (see docs/experiments.md). Cost: linear in the
+text; one pass for the vocabulary, one to write.
 """
 
 from __future__ import annotations
