@@ -12,7 +12,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +101,7 @@ class Chunker:
     def _spans(self, text: str, section: Section) -> Iterator[Span]:
         """Yield the spans of the passages of one section."""
         units = find_units(text, section.start, section.end)
-        counted = self._counted(text, chain.from_iterable(map(_by_length, units)))
+        counted = self._counted(text, units)
         for start, end in pack(counted, self.max_tokens, self._max_characters):
             at_spaces = not text[start - 1 : start].strip() and not text[end : end + 1].strip()
             if self._parts_words and at_spaces:
@@ -116,12 +115,15 @@ class Chunker:
 
     def _counted(self, text: str, units: Iterable[Unit]) -> Iterator[Counted]:
         """Yield units with their tokens counted, those beyond a limit in pieces."""
+        max_characters = self._max_characters
         for unit in units:
-            n_tokens = self._sum_over_words(text[unit.start : unit.end])
-            if n_tokens <= self.max_tokens and unit.end - unit.start <= self._max_characters:
-                yield Counted(unit.start, unit.end, unit.border, n_tokens)
-            else:
-                yield from self._pieces(text, unit)
+            if unit.end - unit.start <= max_characters:
+                n_tokens = self._sum_over_words(text[unit.start : unit.end])
+                if n_tokens <= self.max_tokens:
+                    yield Counted(unit.start, unit.end, unit.border, n_tokens)
+                    continue
+            for part in _by_length(unit):
+                yield from self._pieces(text, part)
 
     def _sum_over_words(self, text: str) -> int:
         """Return the number of tokens of all words; each word is tokenized once and remembered."""

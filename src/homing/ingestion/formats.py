@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from homing.ingestion.raw import RawDocument, UnreadableError
-from homing.ingestion.readers.docx import read_docx
-from homing.ingestion.readers.epub import read_epub
-from homing.ingestion.readers.html import read_html
-from homing.ingestion.readers.markdown import read_markdown
-from homing.ingestion.readers.pdf import read_pdf
-from homing.ingestion.readers.text import guess_encoding, read_text
 
 Reader = Callable[[Path], RawDocument]
 
@@ -25,11 +19,11 @@ HTML = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html|<head\b|<body\b)",
     re.IGNORECASE | re.DOTALL,
 )
-BY_SUFFIX: dict[str, Reader] = {
-    **dict.fromkeys((".md", ".markdown", ".mdown", ".mkd"), read_markdown),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), read_html),
-    **dict.fromkeys(("", ".txt", ".text", ".rst", ".adoc", ".org", ".log"), read_text),
-    **dict.fromkeys((".pdf", ".docx", ".epub", ".doc"), read_text),  # named so, but plain text
+BY_SUFFIX = {
+    **dict.fromkeys((".md", ".markdown", ".mdown", ".mkd"), "markdown"),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    **dict.fromkeys(("", ".txt", ".text", ".rst", ".adoc", ".org", ".log"), "text"),
+    **dict.fromkeys((".pdf", ".docx", ".epub", ".doc"), "text"),  # named so, but plain text
 }
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"BM")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -37,7 +31,7 @@ READABLE = "PDF, DOCX, HTML, Markdown, EPUB and text can be read"
 
 
 def find_reader(path: Path, max_bytes: int = MAX_BYTES) -> Reader:
-    """Return the reader for a file.
+    """Return the reader for a file; only that one is imported.
 
     Raises:
         UnreadableError: "empty_file", "too_large", "damaged", "encrypted", "not_text" or
@@ -56,13 +50,21 @@ def find_reader(path: Path, max_bytes: int = MAX_BYTES) -> Reader:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_MARK_WITHIN]:
-        return read_pdf
+        return _reader("pdf")
     if head.startswith(b"PK\x03\x04"):
-        return _zip_reader(path)
-    return _text_reader(path, head)
+        return _reader(_zip_format(path))
+    return _reader(_text_format(path, head))
 
 
-def _zip_reader(path: Path) -> Reader:
+def _reader(name: str) -> Reader:
+    module = importlib.import_module(f"homing.ingestion.readers.{name}")
+    reader: Reader = getattr(module, f"read_{name}")
+    return reader
+
+
+def _zip_format(path: Path) -> str:
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
@@ -71,13 +73,15 @@ def _zip_reader(path: Path) -> Reader:
             "damaged", f"{path.name} is a damaged or truncated file ({error}). Fetch it again."
         ) from error
     if "word/document.xml" in names:
-        return read_docx
+        return "docx"
     if "META-INF/container.xml" in names:
-        return read_epub
+        return "epub"
     raise _unsupported(path, "an archive, a spreadsheet or slides")
 
 
-def _text_reader(path: Path, head: bytes) -> Reader:
+def _text_format(path: Path, head: bytes) -> str:
+    from homing.ingestion.readers.text import guess_encoding
+
     suffix = path.suffix.lower()
     if head.startswith(OLE):
         if suffix == ".docx":
@@ -95,7 +99,7 @@ def _text_reader(path: Path, head: bytes) -> Reader:
     if encoding is None:
         raise UnreadableError("not_text", f"{path.name} holds binary data, not text. {READABLE}.")
     if HTML.match(head.decode(encoding, errors="replace").lstrip("\ufeff")):
-        return read_html
+        return "html"
     if suffix not in BY_SUFFIX:
         raise _unsupported(path, f"of a kind that is not read (*{suffix})")
     return BY_SUFFIX[suffix]
