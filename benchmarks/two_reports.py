@@ -35,7 +35,7 @@ def run_measured(command: list[str]) -> tuple[str, float, float]:
 
         def watch() -> None:
             nonlocal peak
-            while not done.wait(0.2):
+            while not done.wait(1.0):
                 peak = max(peak, tree_memory(process.pid))
 
         watcher = threading.Thread(target=watch)
@@ -49,12 +49,15 @@ def run_measured(command: list[str]) -> tuple[str, float, float]:
 
 
 def tree_memory(pid: int) -> int:
-    """Return the proportional memory of a process and its children, in bytes."""
+    """Return the resident memory of a process and its children, in bytes; shared pages count twice.
+
+    Proportional memory would be exact, but reading it stops the process that is measured.
+    """
     total = 0
     try:
         parent = psutil.Process(pid)
         for process in [parent, *parent.children(recursive=True)]:
-            total += process.memory_full_info().pss
+            total += process.memory_info().rss
     except psutil.Error:
         return total
     return total
