@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import HANDBOOK
+from handbook_sentences import HANDBOOK
 from homing.dataset import Dataset
 from homing.errors import NothingToDoError
 from homing.retrieval.encoders import encoder_for
