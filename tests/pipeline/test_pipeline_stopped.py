@@ -55,7 +55,7 @@ def finish(process: subprocess.Popen) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "word", ["ingest:", "curate:", "Training:", "train:", "Evaluating tuned", "evaluate:"]
+    "word", ["ingest:", "curate:", "pairs over", "pairs →", "Evaluating tuned", "evaluate:"]
 )
 def test_killed_after_any_stage_a_job_goes_on_to_the_same_bytes(
     tmp_path, handbook, settings, finished: Outcome, word

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from homing.errors import UsageError
@@ -36,6 +36,7 @@ def test_the_starter_file_explains_every_setting():
     rate=st.floats(1e-9, 1.0, exclude_min=True),
     tokens=st.integers(16, 1000),
 )
+@example(sources=["a\x85b", "c\u2028d"], rate=0.1, tokens=16)
 def test_what_is_written_reads_back_the_same(sources, rate, tokens):
     settings = Settings.model_validate(
         {

@@ -156,15 +156,7 @@ def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
         sys.path[:0] = [sys.argv[4]]
         from pathlib import Path
         from test_trainer import handbook
-        from homing.training import callbacks
-        from homing.training.examples import Example
-from homing.training.trainer import (
-    GIVEN_RATE,
-    OFFLINE_RATE,
-    TrainingSettings,
-    settled,
-    train,
-)
+        from homing.training.trainer import TrainingSettings, train
         import homing.training.trainer as trainer
         trainer.SAVE_EVERY_STEPS = 5
         kill_at = int(sys.argv[3])

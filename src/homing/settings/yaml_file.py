@@ -69,10 +69,17 @@ def _yaml_lines(section: Section, indent: str) -> Iterator[str]:
             continue
         yield from _comment(field.description or "", indent)
         plain = list(value) if isinstance(value, tuple) else value
-        scalar = yaml.safe_dump(
-            plain, default_flow_style=True, width=10_000, allow_unicode=True
-        ).removesuffix("\n...\n")
-        yield f"{indent}{name}: {scalar.strip()}"
+        yield f"{indent}{name}: {_flow(plain)}"
+
+
+def _flow(value: object) -> str:
+    """Return a value in one line of YAML that reads back the same."""
+    # PyYAML writes some line breaks as they are and reads them back with blanks after them.
+    for as_is in (True, False):
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=as_is)
+        if not set("\x85\u2028\u2029") & set(text):
+            break
+    return text.removesuffix("\n...\n").strip()
 
 
 def _comment(text: str, indent: str) -> list[str]:

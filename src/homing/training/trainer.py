@@ -112,14 +112,14 @@ def train(
     every = training_examples(dataset, split)
     settings = settled(settings, every)
     examples = choose_examples(every, settings.max_offline_passages, settings.seed)
-    if len(examples) < len(every):
-        progress.say(f"train: {len(examples):,} of {len(every):,} passages (max_offline_passages)")
     n_pairs = sum(len(example.queries) for example in examples)
     if n_pairs < MIN_PAIRS or len(examples) < 2:
         raise NothingToDoError(
             f"Only {n_pairs} question-passage pairs to train on; at least {MIN_PAIRS} over two "
             "passages are needed. Add documents, or questions with --train-questions."
         )
+    drawn = f" of {len(every):,} (max_offline_passages)" if len(examples) < len(every) else ""
+    progress.say(f"train: {n_pairs:,} pairs over {len(examples):,} passages{drawn}")
     started = time.monotonic()
     model = load_for_training(base_model, settings)
     checkpoints = out / CHECKPOINTS

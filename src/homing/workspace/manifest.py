@@ -16,7 +16,7 @@ from typing import Any
 from homing.workspace.disk import hash_file
 
 LIBRARIES = (
-    "homing", "numpy", "pyarrow", "pypdfium2", "tokenizers", "semantic-text-splitter", "bm25s",
+    "homing", "numpy", "pyarrow", "pypdfium2", "tokenizers", "bm25s",
     "torch", "transformers", "sentence-transformers",
 )  # fmt: skip
 ALREADY_NAMED = 3
