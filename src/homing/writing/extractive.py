@@ -30,7 +30,7 @@ from homing.writing.vocabulary import Vocabulary
 
 KINDS = ("heading", "how_to", "sentence", "phrase", "keywords")
 DEFAULT_KINDS = ("heading", "how_to", "sentence", "phrase")
-"""Keywords are left out: beside the others they brought nothing (docs/experiments.md)."""
+"""Keywords are left out: no gain beside the others was shown (docs/experiments.md)."""
 MIN_SENTENCE_WORDS = 5
 MAX_SENTENCE_WORDS = 60
 MAX_MASKED_WORDS = 40
