@@ -24,7 +24,7 @@ _HOMES = {
     "Dataset": "homing.dataset",
     "load_dataset": "homing.dataset",
     "save_dataset": "homing.dataset",
-    "TrainingSettings": "homing.training.trainer",
+    "TrainingSettings": "homing.training.settings",
     "Document": "homing.types",
     "Passage": "homing.types",
     "Question": "homing.types",
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from homing.errors import HomingError
     from homing.pipeline import curate, evaluate, ingest, run, train, verdict, write
     from homing.settings import DEFAULT_BASE_MODEL, Settings, load_settings
-    from homing.training.trainer import TrainingSettings
+    from homing.training.settings import TrainingSettings
     from homing.types import Document, Evaluation, Passage, Qrel, Query, Question, Rejection
 
 __all__ = [

@@ -10,7 +10,7 @@ from homing.pipeline import curate
 from homing.pipeline.training import training_settings
 from homing.pipeline.writing import make_writer
 from homing.settings import CurateSettings, IngestSettings, TrainSettings, WriteSettings
-from homing.training.trainer import TrainingSettings
+from homing.training.settings import TrainingSettings
 from homing.writing.extractive import ExtractiveWriter
 
 

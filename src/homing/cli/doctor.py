@@ -79,7 +79,7 @@ def compute() -> dict[str, Any]:
     except ImportError:
         return {"device": None, "bf16": None, "remedy": "pip install 'homing[train]'"}
     from homing.retrieval.encoders import has_fast_bf16
-    from homing.training.trainer import best_device
+    from homing.training.settings import best_device
 
     device = best_device(None)
     names = {"cpu": "processor", "mps": "Apple GPU"}

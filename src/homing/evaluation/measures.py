@@ -150,12 +150,19 @@ def _measure(kind: str, k: int, gains: Values, n_relevant: Values, ideal: Values
         values = _dcg(gains[:, :k]) / _dcg(ideal[:, :k])
     else:
         ranks = np.arange(1, found.shape[1] + 1)
-        values = (found * found.cumsum(axis=1) / ranks).sum(axis=1) / n_relevant
+        values = _total(found * found.cumsum(axis=1) / ranks) / n_relevant
     return np.asarray(values, dtype=np.float64)
 
 
 def _dcg(gains: Values) -> Values:
     """Return discounted cumulative gain: grade over log2(rank + 1), summed."""
     discounts = np.log2(np.arange(2, gains.shape[1] + 2))
-    total: Values = (gains / discounts).sum(axis=1)
+    return _total(gains / discounts)
+
+
+def _total(rows: Values) -> Values:
+    """Return the sum of each row, the same to the last bit however wide the padding is."""
+    if not rows.shape[1]:
+        return np.zeros(len(rows))
+    total: Values = rows.cumsum(axis=1)[:, -1]
     return total

@@ -31,7 +31,7 @@ from homing.types import Encoder, TrainingLog, content_id
 
 if TYPE_CHECKING:
     from homing.training.callbacks import DevScore
-    from homing.training.trainer import TrainingSettings
+    from homing.training.settings import TrainingSettings
 
 PERSON = "person"
 DEV_MEASURE = "ndcg@10"
@@ -173,7 +173,7 @@ def _refuse_foreign(out: Path) -> None:
 
 def training_settings(settings: TrainSettings) -> TrainingSettings:
     """Return the keywords of training as the settings have them."""
-    from homing.training.trainer import TrainingSettings
+    from homing.training.settings import TrainingSettings
 
     return TrainingSettings(**{f.name: getattr(settings, f.name) for f in fields(TrainingSettings)})
 

@@ -13,71 +13,37 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing import progress
 from homing.dataset import Dataset
 from homing.errors import NothingToDoError
-from homing.retrieval.encoders import SentenceTransformerEncoder, has_fast_bf16
+from homing.retrieval.encoders import has_fast_bf16
 from homing.retrieval.models import load_sentence_transformer
 from homing.training.best import BestWeights
-from homing.training.callbacks import DevScore, evaluation_steps, make_callback, make_trainer
+from homing.training.callbacks import (
+    DevScore,
+    dev_score,
+    evaluation_steps,
+    make_callback,
+    make_trainer,
+)
 from homing.training.collating import PassageCollator
 from homing.training.examples import Example, choose_examples, training_examples
 from homing.training.losses import make_loss
 from homing.training.sampling import PassageBatchSampler
-from homing.types import Encoder, TrainingLog, content_id, passage_input
+from homing.training.settings import TrainingSettings, settled
+from homing.types import TrainingLog, content_id, passage_input
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 CHECKPOINTS = "checkpoints"
 MIN_PAIRS = 8
-GIVEN_RATE, OFFLINE_RATE = 6e-5, 4e-5
-"""Chosen in docs/experiments.md: offline questions are harder and need a lighter hand."""
-OFFLINE_PASSAGES_ON_CPU = 800
-"""What offline questions teach levels off, and a laptop's minutes are short."""
 SAVE_EVERY_STEPS = 50
 """A stopped job loses at most this many steps; a checkpoint is three times the model's size."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How to train; the defaults were chosen in `docs/experiments.md`.
-
-    Attributes:
-        epochs: Passes over the passages.
-        learning_rate: Peak, after the warm-up; linear to zero then. None takes `GIVEN_RATE`, or
-            `OFFLINE_RATE` where most passages have questions of the offline writer alone.
-        batch_passages: Passages a batch; all others of the batch are negatives.
-        questions_per_passage: Most questions of one passage in one batch.
-        temperature: τ of the InfoNCE.
-        whole_fraction: Share of passages shown whole although a question masks a part of them.
-        warmup_fraction: Share of the steps over which the learning rate rises.
-        weight_decay: Of AdamW.
-        max_tokens: Sequence length; None leaves the model's own.
-        max_offline_passages: Most passages that have questions of the offline writer alone; None
-            takes `OFFLINE_PASSAGES_ON_CPU` on a CPU and all on a GPU.
-        evaluations: How often dev is scored, evenly spread, the last at the end.
-        seed: Of batches, choices and weights.
-        device: "cpu", "cuda", "mps", or None for the best at hand.
-    """
-
-    epochs: int = 1
-    learning_rate: float | None = None
-    batch_passages: int = 16
-    questions_per_passage: int = 2
-    temperature: float = 0.05
-    whole_fraction: float = 0.5
-    warmup_fraction: float = 0.1
-    weight_decay: float = 0.01
-    max_tokens: int | None = None
-    max_offline_passages: int | None = None
-    evaluations: int = 1
-    seed: int = 0
-    device: str | None = None
 
 
 def train(
@@ -124,7 +90,7 @@ def train(
     model = load_for_training(base_model, settings)
     checkpoints = out / CHECKPOINTS
     lengths = _lengths(model, examples)
-    base_score = score_dev(_encoder(model)) if score_dev else None
+    base_score = dev_score(model, score_dev) if score_dev else None
     best = BestWeights(checkpoints, base_score, _job_key(base_model, settings, examples))
     with _quiet_libraries():
         history = _fit(model, examples, lengths, settings, checkpoints, best, score_dev)
@@ -144,28 +110,6 @@ def train(
         seconds=time.monotonic() - started,
         settings=asdict(settings),
     )
-
-
-def settled(settings: TrainingSettings, examples: Sequence[Example]) -> TrainingSettings:
-    """Return the settings with a number wherever None left the choice to us."""
-    n_given = sum(example.is_given for example in examples)
-    rate, most = settings.learning_rate, settings.max_offline_passages
-    if rate is None:
-        rate = GIVEN_RATE if 2 * n_given >= len(examples) else OFFLINE_RATE
-    if most is None:
-        most = OFFLINE_PASSAGES_ON_CPU if best_device(settings.device) == "cpu" else len(examples)
-    return replace(settings, learning_rate=rate, max_offline_passages=most)
-
-
-def best_device(asked: str | None) -> str:
-    """Return the device that was asked for, or the best at hand: "cuda", "mps" or "cpu"."""
-    import torch
-
-    if asked:
-        return asked
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def load_for_training(base_model: str, settings: TrainingSettings) -> SentenceTransformer:
@@ -218,10 +162,6 @@ def _save(model: SentenceTransformer, out: Path) -> None:
             shutil.rmtree(target)
         entry.replace(target)
     scratch.rmdir()
-
-
-def _encoder(model: SentenceTransformer) -> Encoder:
-    return SentenceTransformerEncoder(model, key="in training")
 
 
 def _job_key(base_model: str, settings: TrainingSettings, examples: Sequence[Example]) -> str:
