@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import string
 from pathlib import Path
 
 import pytest
@@ -37,22 +35,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    # A vocabulary written down, not trained: the trainer's choice differs from run to run.
-    words = sorted(
-        {word for text in HANDBOOK.values() for word in re.findall(r"\w+", text.lower())}
-    )
-    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = dict.fromkeys([*special, *letters, *string.punctuation, *words])
-    tokenizer = Tokenizer(
-        models.WordPiece({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]")
-    )
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=special)
+    tokenizer.train_from_iterator(HANDBOOK.values(), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
