@@ -12,9 +12,9 @@ from homing.engine.base import Engine, Outcome
 from homing.ingestion.chunking import Chunker
 from homing.ingestion.files import SourceFile
 from homing.ingestion.formats import MAX_BYTES, find_reader
-from homing.ingestion.language import guess_language
 from homing.ingestion.raw import RawDocument, UnreadableError
 from homing.ingestion.titles import is_sensible_title
+from homing.language import guess_language
 from homing.types import Document, Heading, Passage, Rejection, content_id
 
 TIME_LIMIT_S = 120.0

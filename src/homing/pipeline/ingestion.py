@@ -37,7 +37,7 @@ REJECTED = f"{REJECTIONS}/ingest.parquet"
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that cannot be opened; it becomes a rejection when it is read."""
 TOKENIZER = "the base model's tokenizer"
-ROOMS = ("pipeline/ingestion", "ingestion", "engine", "dataset")
+ROOMS = ("pipeline/ingestion", "ingestion", "language", "engine", "dataset")
 N_REASONS = 3
 """So many rejected files are named when there is nothing to go on with."""
 

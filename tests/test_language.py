@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from homing.ingestion.language import guess_language
+from homing.language import guess_language
 
 
 @pytest.mark.parametrize(
