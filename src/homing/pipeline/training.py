@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from homing.curation.carving import carve_dev
 from homing.dataset import Dataset, load_dataset, pick_split
 from homing.errors import UsageError
+from homing.pipeline.dev_scoring import dev_scorer, has_dev
 from homing.pipeline.job import (
     CACHE,
     DATASET,
@@ -27,15 +28,12 @@ from homing.pipeline.job import (
 from homing.progress import say
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
 from homing.settings import TrainSettings, load_settings
-from homing.types import Encoder, TrainingLog, content_id
+from homing.types import TrainingLog, content_id
 
 if TYPE_CHECKING:
-    from homing.training.callbacks import DevScore
     from homing.training.settings import TrainingSettings
 
 PERSON = "person"
-DEV_MEASURE = "ndcg@10"
-DEV_DEPTH = 100
 
 
 def train(
@@ -59,7 +57,8 @@ def train(
         split: What to learn from; None takes "train", or the only split there is.
         dev_fraction: Share of the passages that become the dev split where the dataset has none;
             0 keeps the last weights unseen.
-        cache_folder: Where the vectors of the dev scores are kept for the evaluation.
+        cache_folder: Where the vectors of the dev scores are kept for an evaluation. Without it
+            dev is scored over its passages and their rivals alone, at a fraction of the cost.
 
     Raises:
         NothingToDoError: There are too few questions.
@@ -81,38 +80,6 @@ def train(
     )
 
 
-def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) -> DevScore | None:
-    """Return what scores an encoder on the dev split, None where there is no such split.
-
-    Vectors are kept under the encoder's identity, so that the evaluation that follows need not
-    embed the corpus again with the base model and with the checkpoint that was kept.
-    """
-    if not has_dev(dataset, train_split):
-        return None
-    query_ids = list(dataset.split("dev"))
-    queries = [dataset.queries[query_id].text for query_id in query_ids]
-    texts, passage_ids = dataset.passage_texts(), dataset.passage_ids()
-
-    def score(encoder: Encoder) -> float:
-        from homing.evaluation.measures import measure_run
-        from homing.retrieval.cache import CachedEncoder
-        from homing.retrieval.dense import DenseRetriever
-        from homing.retrieval.search import search
-
-        retriever = DenseRetriever(CachedEncoder(_identified(encoder), cache_folder), texts)
-        run = search(retriever, query_ids, queries, passage_ids, DEV_DEPTH)
-        qrels = dataset.qrels["dev"]
-        measured = measure_run(run, qrels, groups=dataset.groups, names=(DEV_MEASURE,))
-        return measured.means()[DEV_MEASURE]
-
-    return score
-
-
-def has_dev(dataset: Dataset, train_split: str) -> bool:
-    """Return whether there is a dev split beside the one to learn from."""
-    return train_split != "dev" and "dev" in dataset.splits and bool(dataset.split("dev"))
-
-
 def train_stage(job: Job) -> StageResult:
     """Tune the base model on the workspace's train split into `model/`."""
     settings = job.settings.train
@@ -128,7 +95,7 @@ def train_stage(job: Job) -> StageResult:
         describe_trained,
         inputs=inputs,
         settings=settings.affecting_result(),
-        rooms=("pipeline/training", "training", "retrieval", "dataset"),
+        rooms=("pipeline/training", "pipeline/dev_scoring", "training", "retrieval", "dataset"),
         outputs=[MODEL, *([OFFLINE_MODEL] if settings.ablation else [])],
         but_not=[f"{folder}/README.md" for folder in (MODEL, OFFLINE_MODEL)],
     )
@@ -243,12 +210,3 @@ def _summary(log: TrainingLog) -> dict[str, Any]:
         "n_passages": log.n_passages,
         "log": asdict(log),
     }
-
-
-def _identified(encoder: Encoder) -> Encoder:
-    """Return the encoder under a key that names its weights as they are now."""
-    from homing.retrieval.encoders import SentenceTransformerEncoder
-
-    if isinstance(encoder, SentenceTransformerEncoder):
-        return SentenceTransformerEncoder(encoder.model)
-    return encoder

@@ -1,0 +1,64 @@
+"""Dev is scored over the whole corpus only where the vectors are of use afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from homing.dataset import Dataset
+from homing.pipeline.dev_scoring import dev_scorer, with_rivals_alone
+from homing.types import FloatArray, Passage, Qrel, Query
+
+TOPICS = ("dogs", "badges", "parking", "coffee", "holidays", "invoices", "laptops", "showers")
+
+
+class Counting:
+    """An encoder by topic that remembers how many passages it was given."""
+
+    key = "counting"
+    dimensions = len(TOPICS)
+
+    def __init__(self) -> None:
+        self.n_passages = 0
+
+    def _encode(self, texts: list[str]) -> FloatArray:
+        found = [[float(topic in text.lower()) for topic in TOPICS] for text in texts]
+        rows = np.array(found, dtype=np.float32) + np.float32(1e-3)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+    def encode_queries(self, texts: list[str]) -> FloatArray:
+        return self._encode(texts)
+
+    def encode_passages(self, texts: list[str]) -> FloatArray:
+        self.n_passages += len(texts)
+        return self._encode(texts)
+
+
+def handbook() -> Dataset:
+    texts = [f"Rule {n} about {TOPICS[n % len(TOPICS)]} in the office." for n in range(80)]
+    corpus = {f"p{n}": Passage(f"p{n}", "handbook", 0, len(t), t) for n, t in enumerate(texts)}
+    queries = {"q1": Query("q1", "rule 9 about badges"), "q2": Query("q2", "rule 3 about coffee")}
+    return Dataset(corpus, queries, {"train": [Qrel("q1", "p9")], "dev": [Qrel("q2", "p3")]})
+
+
+def test_the_rivals_are_the_passages_that_share_the_questions_words() -> None:
+    small = with_rivals_alone(handbook(), "dev", n_rivals=5)
+    assert "p3" in small.corpus
+    assert 1 < small.n_passages <= 6
+    assert all("coffee" in p.text or p.id == "p3" for p in small.corpus.values())
+    assert small.split("dev") == {"q2": {"p3": 1}}
+
+
+def test_without_a_place_for_vectors_only_the_rivals_are_embedded(tmp_path: Path) -> None:
+    alone, whole = Counting(), Counting()
+    without, with_cache = (
+        dev_scorer(handbook(), "train", None),
+        dev_scorer(handbook(), "train", tmp_path),
+    )
+    assert without is not None
+    assert with_cache is not None
+    assert 0 < without(alone) <= 1
+    assert 0 < with_cache(whole) <= without(alone)
+    assert alone.n_passages <= 2 * 11
+    assert whole.n_passages == 80
