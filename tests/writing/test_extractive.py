@@ -12,6 +12,7 @@ from homing.writing.extractive import KINDS, ExtractiveWriter
 from homing.writing.headings import heading_question
 from homing.writing.instructions import how_to_question
 from homing.writing.sentences import sentence_spans
+from homing.writing.statements import statement_question
 
 PASSAGES = [
     Passage(
@@ -49,16 +50,17 @@ def questions(**settings: object) -> list[Question]:
 
 
 def test_every_kind_is_written_and_labelled() -> None:
-    assert {q.kind for q in questions(questions_per_passage=5, kinds=KINDS)} == set(KINDS)
+    assert {q.kind for q in questions(questions_per_passage=6, kinds=KINDS)} == set(KINDS)
     assert {q.writer for q in questions()} == {"extractive"}
 
 
 def test_what_was_asked_is_not_in_the_view_that_training_shows() -> None:
     texts = {p.id: p for p in PASSAGES}
-    for question in questions(questions_per_passage=5, kinds=KINDS):
+    for question in questions(questions_per_passage=6, kinds=KINDS):
         query = Query("q", question.text, masked=question.masked, masks_title=question.masks_title)
         shown = view(texts[question.passage_id], [query]).lower()
-        assert question.kind == "how_to" or question.text.lower() not in shown
+        changes_form = question.kind in {"how_to", "statement"}
+        assert changes_form or question.text.lower() not in shown
 
 
 def test_masked_spans_lie_in_the_passage() -> None:
@@ -102,6 +104,50 @@ def test_an_instruction_is_asked_as_a_person_would() -> None:
     asked = how_to_question("Returns the longest common prefix of the paths.", random.Random(0))
     assert asked.endswith("get the longest common prefix of the paths")
     assert how_to_question("The paths have a common prefix, if any.", random.Random(0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("Revenue is recognized when the ride ends.", "when is Revenue recognized"),
+        ("The fee was waived because of the storm.", "why was the fee waived"),
+        ("If a ride is cancelled late, a fee applies.", "what happens if a ride is cancelled late"),
+        ("To reset your password, open the settings.", "how to reset your password"),
+        ("A lease is a contract that gives a right of use.", "what is a lease"),
+        ("Operating expenses include salaries and rent.", "what do Operating expenses include"),
+        ("In 2021, we offer insurance to all of our staff.", "what does the company offer"),
+        ("Coverage depends on the country.", "what does Coverage depend on"),
+    ],
+)
+def test_a_statement_becomes_the_question_that_it_answers(sentence: str, expected: str) -> None:
+    assert statement_question(sentence, random.Random(0)) == expected
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "This is what it does.",
+        "They may be changed when it suits them.",
+        "Drivers who are late are not paid.",
+        "Die Eltern können zwanzig Wochen Urlaub nehmen.",
+        "Annual Report on Form 10-K",
+        "",
+    ],
+)
+def test_a_statement_that_points_elsewhere_or_has_another_shape_is_not_asked(sentence: str) -> None:
+    assert statement_question(sentence, random.Random(0)) == ""
+
+
+def test_where_no_form_can_be_changed_sentences_are_asked_and_taken_out() -> None:
+    text = (
+        "Eltern nehmen zwanzig Wochen bezahlten Urlaub nach einer Geburt. "
+        "Die Wochen lassen sich im ersten Jahr des Kindes in zwei Teile teilen. "
+        "Das Formular liegt acht Wochen vorher in der Personalabteilung."
+    )
+    passage = Passage("de", "handbuch", 0, len(text), text)
+    written = [q for q in ExtractiveWriter().write([passage]) if isinstance(q, Question)]
+    assert {q.kind for q in written} == {"sentence", "phrase"}
+    assert all(q.masked for q in written)
 
 
 def test_sentences_do_not_end_at_abbreviations() -> None:

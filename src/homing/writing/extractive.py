@@ -5,15 +5,16 @@ Each kind takes something out of the passage and asks for it:
 * `heading`: the section's heading, asked of the section without it;
 * `sentence`: a sentence, asked of the passage from which it was taken out (inverse cloze task);
 * `phrase`: 4 to 12 words out of a sentence, which is taken out;
-* `how_to`: an instruction ("Return the ...", "Submit the form ..."), as a person would ask for it,
-  the one kind of which nothing is taken out: it changes form, and instructions are mostly the
-  sentence without which the passage says nothing;
+* `how_to`: an instruction ("Return the ...", "Submit the form ..."), as a person would ask for it;
+* `statement`: a statement ("Revenue is recognized when ...") as the question that it answers;
 * `keywords`: the passage's rarest words, as typed into a search box, every one taken out.
 
-Training hides what was taken out for half of the passages, drawn anew each epoch: a question that
-copies words which stay in the passage teaches the model to compare words, which raises its score
-on questions made the same way and on few others (see docs/experiments.md). Cost: linear in the
-text; one pass for the vocabulary, one to write.
+Of `how_to` and `statement` nothing is taken out: they change form and leave the answer out, as
+people's questions do, and of all kinds they taught the most (see docs/experiments.md). Sentences
+and phrases are asked only of passages that give too few of the others, as in languages whose
+grammar we do not know. Training hides what was taken out for half of the passages, drawn anew each
+epoch: a question that copies words which stay in the passage teaches the model to compare words.
+Cost: linear in the text; one pass for the vocabulary, one to write.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ from homing.types import Passage, Question, Rejection, Span, passage_input
 from homing.writing.headings import heading_question
 from homing.writing.instructions import how_to_question
 from homing.writing.sentences import sentence_spans, word_spans
+from homing.writing.statements import statement_question
 from homing.writing.vocabulary import Vocabulary
 
-KINDS = ("heading", "how_to", "sentence", "phrase", "keywords")
-DEFAULT_KINDS = ("heading", "how_to", "sentence", "phrase")
-"""Keywords are left out: no gain beside the others was shown (docs/experiments.md)."""
+KINDS = ("heading", "how_to", "statement", "sentence", "phrase", "keywords")
+DEFAULT_KINDS = ("heading", "how_to", "statement", "statement")
+"""A kind that is named twice is asked twice. Chosen in docs/experiments.md."""
+SPARE_KINDS = ("sentence", "phrase")
+ENOUGH = 2
+"""With fewer questions of a passage than these, the spare kinds are asked as well."""
 MIN_SENTENCE_WORDS = 5
 MAX_SENTENCE_WORDS = 60
 MAX_MASKED_WORDS = 40
@@ -47,7 +52,8 @@ class ExtractiveWriter:
 
     Args:
         questions_per_passage: Most questions of one passage.
-        kinds: Which of `KINDS` to write.
+        kinds: Which of `KINDS` to write, in their order.
+        spare_kinds: Which to write where those give fewer than `ENOUGH` questions.
         seed: Equal seeds give equal questions; a passage's questions depend on the seed, the
             passage and the corpus' word frequencies, not on the order of the passages.
     """
@@ -55,10 +61,16 @@ class ExtractiveWriter:
     name = "extractive"
 
     def __init__(
-        self, *, questions_per_passage: int = 4, kinds: Sequence[str] = DEFAULT_KINDS, seed: int = 0
+        self,
+        *,
+        questions_per_passage: int = 4,
+        kinds: Sequence[str] = DEFAULT_KINDS,
+        spare_kinds: Sequence[str] = SPARE_KINDS,
+        seed: int = 0,
     ) -> None:
         self.questions_per_passage = questions_per_passage
         self.kinds = tuple(kinds)
+        self.spare_kinds = tuple(spare_kinds)
         self.seed = seed
 
     def write(self, passages: Sequence[Passage]) -> Iterator[Question | Rejection]:
@@ -90,11 +102,14 @@ class ExtractiveWriter:
         if heading and "heading" in self.kinds and (text := heading_question(passage.heading_path)):
             found.append(self._question(text, passage, "heading", (), masks_title=True))
         rest = list(sentences)
-        for kind in [k for k in self.kinds if k != "heading"]:
-            if len(found) >= self.questions_per_passage:
-                break
+        wanted = [(kind, self.questions_per_passage) for kind in self.kinds if kind != "heading"]
+        enough = min(ENOUGH, self.questions_per_passage)
+        wanted += [(kind, enough) for kind in self.spare_kinds if kind not in self.kinds]
+        for kind, most in wanted:
+            if len(found) >= most:
+                continue
             made = _MAKERS[kind](passage.text, rest, vocabulary, generator)
-            if made is not None:
+            if made is not None and made[0] not in {question.text for question in found}:
                 text, source, masked = made
                 found.append(self._question(text, passage, kind, masked))
                 rest = [s for s in rest if not any(_overlap(s, span) for span in source)] or rest
@@ -180,6 +195,18 @@ def _how_to(
     return None
 
 
+def _statement(
+    text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
+) -> Made | None:
+    """Return the question that a statement answers."""
+    for span in sentences:
+        asked = statement_question(_clean(text[span[0] : span[1]]), generator)
+        n_content = sum(vocabulary.carries_content(word) for word in asked.lower().split())
+        if n_content >= MIN_CONTENT_WORDS:
+            return asked, (span,), ()
+    return None
+
+
 def _keywords(
     text: str, sentences: list[Span], vocabulary: Vocabulary, generator: random.Random
 ) -> Made | None:
@@ -200,7 +227,13 @@ def _keywords(
     return " ".join(chosen), spans, spans
 
 
-_MAKERS = {"sentence": _sentence, "phrase": _phrase, "how_to": _how_to, "keywords": _keywords}
+_MAKERS = {
+    "how_to": _how_to,
+    "statement": _statement,
+    "sentence": _sentence,
+    "phrase": _phrase,
+    "keywords": _keywords,
+}
 
 
 def _is_code(sentence: str) -> bool:
