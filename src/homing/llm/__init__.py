@@ -1,0 +1,1 @@
+"""Language models behind one small door: ask, record what was paid, never ask the same twice."""
