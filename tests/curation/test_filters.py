@@ -9,6 +9,8 @@ import pytest
 
 from homing.curation.boilerplate import boilerplate_reason
 from homing.curation.filters import filter_questions
+from homing.curation.languages import other_language
+from homing.language import guess_language
 from homing.types import Passage, Question, content_id, query_id
 
 TEXT = "Parents may take sixteen weeks of paid leave, beginning on the day of birth."
@@ -29,6 +31,12 @@ PASSAGES = {
     "manager": passage(CONTEXT, "manager"),
     "sick": passage("Whoever is ill calls in by nine.", "sick"),
     "none": passage("None.", "none"),
+    "urlaub": passage(
+        "Eltern können sich bis zu sechzehn Wochen freistellen lassen; die Zeit beginnt mit dem "
+        "Tag der Geburt und wird auf den Urlaub nicht angerechnet.",
+        "urlaub",
+    ),
+    "育儿假": passage("员工可享受十六周带薪育儿假，自孩子出生之日起计算。", "育儿假"),
 }
 
 
@@ -44,8 +52,6 @@ def reason(text: str, passage_id: str = "leave") -> str:
         "how long is parental leave?",
         "paid leave weeks",
         "What is septicemia?",
-        "育儿假有多长时间",
-        "wie lange dauert die Elternzeit",
         "os.path.commonpath",
         "what does C++20 change about x = y?",
         "leave according to the document retention policy",
@@ -77,6 +83,43 @@ def test_a_question_that_a_person_would_type_is_kept(text: str) -> None:
 )
 def test_a_badly_formed_question_is_rejected_with_its_reason(text: str, expected: str) -> None:
     assert reason(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "passage_id"),
+    [
+        ("wie lange dauert die Elternzeit", "urlaub"),
+        ("Elternzeit Geburt Wochen", "urlaub"),
+        ("Laut Abschnitt 5 der Satzung, wer haftet?", "urlaub"),
+        ("parental leave", "urlaub"),
+        ("育儿假有多长时间", "育儿假"),
+        ("根据劳动法，员工有多少天年假？", "育儿假"),
+        ("基于文本的检索方法", "育儿假"),
+        ("iPhone 15 Pro 的价格", "育儿假"),
+        ("leave weeks birth", "leave"),
+        ("weeks of leave", "urlaub"),
+    ],
+)
+def test_a_question_in_the_language_of_its_passage_is_kept(text: str, passage_id: str) -> None:
+    assert reason(text, passage_id) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "passage_id", "expected"),
+    [
+        ("Wie lange dauert die Elternzeit laut dem obigen Text?", "urlaub", "about_the_context"),
+        ("Welche Fristen werden im Text genannt?", "urlaub", "about_the_context"),
+        ("根据上文，育儿假有多长？", "育儿假", "about_the_context"),
+        ("这段文字说的育儿假有多长？", "育儿假", "about_the_context"),
+        ("根据提供的信息，谁可以享受育儿假？", "育儿假", "about_the_context"),
+        ("How long is the parental leave?", "urlaub", "wrong_language"),
+        ("How long is parental leave?", "育儿假", "wrong_language"),
+        ("wie lange dauert die Elternzeit", "leave", "wrong_language"),
+        ("育儿假有多长时间", "leave", "wrong_language"),
+    ],
+)
+def test_other_languages_are_held_to_the_same(text: str, passage_id: str, expected: str) -> None:
+    assert reason(text, passage_id) == expected
 
 
 def test_a_phrase_that_stands_in_the_passage_is_not_about_the_passage() -> None:
@@ -131,6 +174,36 @@ def test_what_people_asked_about_wikipedia_is_kept(shared_data: Path) -> None:
         kept, _ = filter_questions(questions, passages)
         assert len(kept) >= 0.98 * len(questions)
         assert not any(boilerplate_reason(p) for p in passages.values())
+
+
+def asked_about_wikipedia(folder: Path, language: str) -> list[tuple[str, str]]:
+    data = json.loads((folder / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
+    paragraphs = [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
+    return [(p["context"], qa["question"]) for p in paragraphs for qa in p["qas"]]
+
+
+@pytest.mark.parametrize(
+    ("of_passages", "of_questions", "most", "least"),
+    [
+        ("en", "en", 0.001, 0.0),
+        ("de", "de", 0.001, 0.0),
+        ("zh", "zh", 0.001, 0.0),
+        ("de", "en", 1.0, 0.9),
+        ("zh", "en", 1.0, 0.98),
+        ("en", "zh", 1.0, 0.98),
+        ("en", "de", 1.0, 0.85),
+    ],
+)
+def test_questions_in_another_language_than_their_passage_are_found(
+    shared_data: Path, of_passages: str, of_questions: str, most: float, least: float
+) -> None:
+    passages = [context for context, _ in asked_about_wikipedia(shared_data, of_passages)]
+    texts = [question for _, question in asked_about_wikipedia(shared_data, of_questions)]
+    n_found = sum(
+        bool(other_language(text, context, guess_language(context)))
+        for context, text in zip(passages, texts, strict=True)
+    )
+    assert least <= n_found / len(texts) <= most
 
 
 CONTENTS = """\
