@@ -75,7 +75,8 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path):
         ("- docs\n", "must hold settings"),
         ("train: 3\n", "'train' must hold settings"),
         ("train: [\n", "not valid YAML"),
-        ("write:\n  writer: poet\n", "'extractive' or 'none'"),
+        ("write:\n  writer: poet\n", "'extractive', 'none', or a language model"),
+        ("write:\n  base_url: http://me:pw@host/v1\n", "'…': value error, it holds a password"),
     ],
 )
 def test_other_mistakes_are_explained(tmp_path, text, words):

@@ -120,7 +120,9 @@ def test_the_learning_rate_follows_from_who_asked() -> None:
     asked = [Example(Passage("p", "d", 0, 0, "x"), (Query("p", "p", writer="person"),), {}, "")]
     settings = TrainingSettings(device="cpu")
     assert settled(settings, asked).learning_rate == GIVEN_RATE
-    assert settled(settings, [*asked, *written]).learning_rate == OFFLINE_RATE
+    assert settled(settings, written).learning_rate == OFFLINE_RATE
+    mixed = settled(settings, [*asked, *written]).learning_rate
+    assert mixed == pytest.approx(OFFLINE_RATE + (GIVEN_RATE - OFFLINE_RATE) / 4)
     assert settled(TrainingSettings(learning_rate=1e-4), written).learning_rate == 1e-4
 
 

@@ -78,6 +78,37 @@ AblationOption = Annotated[
         help="Also tune without the train questions, to tell what the writer alone brings.",
     ),
 ]
+WriterOption = Annotated[
+    str | None,
+    typer.Option(
+        help='Who writes: "extractive" (offline), a language model such as openai:gpt-5-mini, '
+        'anthropic:claude-haiku-4-5 or local:MODEL, or "none" for given questions only.'
+    ),
+]
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(help="An OpenAI-compatible server, such as http://localhost:11434/v1."),
+]
+BatchServiceOption = Annotated[
+    bool | None,
+    typer.Option("--batch/--no-batch", help="The provider's batch service: half the price."),
+]
+BudgetOption = Annotated[
+    float | None, typer.Option(help="Most dollars that writing may cost; it stops before.")
+]
+MaxPassagesOption = Annotated[
+    int | None,
+    typer.Option(help="Ask about at most this many passages, those first that differ most."),
+]
+PromptOption = Annotated[
+    str | None, typer.Option(help='"mixed", "quiz", or a Jinja file of your own.')
+]
+ExamplesOption = Annotated[
+    Path | None, typer.Option(help="Real questions, one a line, as an example of style.")
+]
+LedgerOption = Annotated[
+    Path | None, typer.Option(help="The file that keeps paid calls; workspaces may share one.")
+]
 ContenderOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -117,6 +148,13 @@ def overrides(
             raise UsageError(f"--set takes NAME=VALUE, such as train.epochs=2, not {text!r}.")
         values[name.strip()] = _read_value(value)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def prompt_setting(prompt: str | None) -> str | None:
+    """Return a prompt file's absolute path, or the name of a prompt that comes with Homing."""
+    if prompt is None or not Path(prompt).expanduser().is_file():
+        return prompt
+    return str(Path(prompt).expanduser().absolute())
 
 
 def absolute_sources(sources: Iterable[str] | None) -> list[str] | None:

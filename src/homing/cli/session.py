@@ -22,6 +22,7 @@ EXIT_CODES = {
     5: "nothing to do: no readable file, too few questions",
     6: "another job is working in the workspace",
     7: "the base model cannot be had",
+    8: "a language model's provider answers nothing: key, model, account or server",
     130: "stopped with Ctrl-C; the same command continues",
 }
 INTERRUPTED = 130

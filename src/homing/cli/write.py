@@ -12,18 +12,59 @@ from homing.cli.session import JsonOption, QuietOption, answering
 
 def write(
     workspace: options.WorkspaceArgument,
-    writer: Annotated[
-        str | None, typer.Option(help='Who writes: "extractive", or "none" for given ones only.')
+    writer: options.WriterOption = None,
+    base_url: options.BaseUrlOption = None,
+    questions_per_passage: Annotated[
+        int | None, typer.Option(help="At most this many questions for each passage.")
     ] = None,
+    max_passages: options.MaxPassagesOption = None,
+    prompt: options.PromptOption = None,
+    examples: options.ExamplesOption = None,
+    budget: options.BudgetOption = None,
+    batch: options.BatchServiceOption = None,
+    ledger: options.LedgerOption = None,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only say what it would take: calls, tokens, dollars, time.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option(help="Ask again about passages that were answered in vain.")
+    ] = False,
     seed: options.SeedOption = None,
     config: options.ConfigOption = None,
     set_: options.SetOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write questions about the passages of a workspace."""
-    from homing.cli.stages import run_stage
+    """Write questions about the passages of a workspace.
 
-    overrides = options.overrides(set_, write__writer=writer, write__seed=seed)
-    with answering(json_output=json_output, quiet=quiet) as answer:
-        run_stage("write", workspace, answer, config=config, overrides=overrides)
+    What a language model answers is kept in the ledger the moment it is there: stopped and run
+    again, or after documents have changed, only what is new is paid for.
+    """
+    from homing.pipeline import open_job
+    from homing.pipeline.llm_writing import describe_estimate, estimate_writing
+    from homing.pipeline.writing import write_stage
+
+    overrides = options.overrides(
+        set_,
+        write__writer=writer,
+        write__base_url=base_url,
+        write__questions_per_passage=questions_per_passage,
+        write__max_passages=max_passages,
+        write__prompt=options.prompt_setting(prompt),
+        write__examples=examples,
+        write__budget=budget,
+        write__batch=batch,
+        write__ledger=ledger,
+        write__seed=seed,
+    )
+    with (
+        answering(json_output=json_output, quiet=quiet) as answer,
+        open_job(
+            workspace, create=False, config=config, overrides=overrides, keep_settings=not dry_run
+        ) as job,
+    ):
+        if dry_run:
+            found = estimate_writing(job)
+            answer.data, answer.text = found, describe_estimate(found)
+        else:
+            answer.data = write_stage(job, retry_failed=retry_failed).as_json()

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from homing.curation.auditing import audit
 from homing.curation.building import Asked, build_dataset
 from homing.curation.duplicates import find_groups
-from homing.curation.filters import filter_questions
 from homing.curation.questions import match_questions, read_questions
 from homing.curation.splitting import split_passages
 from homing.dataset import (
@@ -21,9 +20,11 @@ from homing.dataset import (
     save_rejections,
 )
 from homing.errors import NothingToDoError
+from homing.pipeline.filtering import filter_written
 from homing.pipeline.job import (
     DATASET,
     DOCUMENTS,
+    EMBEDDINGS,
     PASSAGES,
     QUESTIONS,
     REJECTIONS,
@@ -33,7 +34,8 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
-from homing.types import Audit, Document, Passage, Question, Rejection, passage_input, query_id
+from homing.retrieval.models import find_model
+from homing.types import Audit, Document, Encoder, Passage, Question, Rejection
 from homing.workspace import hash_file
 
 REJECTED = f"{REJECTIONS}/curate.parquet"
@@ -56,7 +58,11 @@ def curate(
     train_questions: str | Path | None = None,
     dev_fraction: float = 0.1,
     test_fraction: float = 0.2,
-    round_trip: int = 0,
+    round_trip: int | None = None,
+    copied: float = 0.5,
+    near_duplicate: float = 0.9,
+    base_model: str | None = None,
+    cache_folder: Path | None = None,
     seed: int = 0,
 ) -> Curated:
     """Return the dataset that training and evaluation read.
@@ -68,8 +74,13 @@ def curate(
         train_questions: The same format, to train on.
         dev_fraction: Share of the passages whose questions choose the checkpoint.
         test_fraction: Share whose questions are the test, where none are given.
-        round_trip: Keep a written question only if BM25 finds its passage among the first so many;
-            0 keeps all.
+        round_trip: Keep a written question only if its passage is found again among the first so
+            many; 0 keeps all. None takes `ROUND_TRIP` for questions of language models, which the
+            base model fused with BM25 has to find, and 0 for the offline writer's (BM25 alone).
+        copied: Most of a language model's question that may stand in a row in its passage.
+        near_duplicate: Cosine from which two of them are the same question.
+        base_model: Embeds questions and passages for these two; None takes the default.
+        cache_folder: Where those vectors are kept for training and evaluation.
         seed: Decides which passages fall on which side.
 
     Raises:
@@ -77,10 +88,15 @@ def curate(
         UsageError: A file of questions cannot be read.
     """
     groups = find_groups(passages)
-    kept, rejections = filter_questions(questions, {p.id: p for p in passages})
-    lost: list[Rejection] = []
-    if round_trip:
-        kept, lost = keep_found_again(kept, passages, groups, round_trip)
+    kept, rejections = filter_written(
+        questions,
+        passages,
+        groups,
+        round_trip=round_trip,
+        copied=copied,
+        near_duplicate=near_duplicate,
+        encoder=lambda: _encoder(base_model, cache_folder),
+    )
     asked_test, unmatched_test = _match(test_questions, documents, passages)
     asked_train, unmatched_train = _match(train_questions, documents, passages)
     sides = split_passages(
@@ -95,35 +111,8 @@ def curate(
         passages, groups, kept, sides, asked_test=asked_test, asked_train=asked_train
     )
     _refuse_empty(dataset, "train")
-    rejections = [*rejections, *lost, *unmatched_test, *unmatched_train, *left_out]
+    rejections = [*rejections, *unmatched_test, *unmatched_train, *left_out]
     return Curated(dataset, audit(dataset), rejections)
-
-
-def keep_found_again(
-    questions: Sequence[Question], passages: Sequence[Passage], groups: Mapping[str, str], n: int
-) -> tuple[list[Question], list[Rejection]]:
-    """Return the questions for which BM25 finds their own passage, or its like, among the first n.
-
-    The others become rejections ("not_found_again").
-    """
-    from homing.retrieval.bm25 import BM25Retriever
-    from homing.retrieval.search import search
-
-    retriever = BM25Retriever([passage_input(p.title, p.text) for p in passages])
-    rows = [str(i) for i in range(len(questions))]
-    run = search(retriever, rows, [q.text for q in questions], [p.id for p in passages], n)
-    kept, rejections = [], []
-    for i, question in enumerate(questions):
-        own = groups.get(question.passage_id, question.passage_id)
-        # Passages without any of the words score 0 and are ranked by their order alone.
-        n_found = int((run.scores[i] > 0).sum())
-        if any(groups.get(found, found) == own for found in run.ranked_ids(i)[:n_found]):
-            kept.append(question)
-            continue
-        detail = f"BM25 does not find its passage among the first {n:,}."
-        item_id = query_id(question.text)
-        rejections.append(Rejection(item_id, "curate", "not_found_again", detail, question.text))
-    return kept, rejections
 
 
 def curate_stage(job: Job) -> StageResult:
@@ -140,6 +129,9 @@ def curate_stage(job: Job) -> StageResult:
         read_questions(Path(path))
     inputs = inputs_of(job, "write", DOCUMENTS, PASSAGES, QUESTIONS)
     inputs |= {name: hash_file(Path(path)) for name, path in given.items()}
+    if job.settings.write.is_language_model:
+        source = find_model(job.settings.train.base_model)
+        inputs["base model"] = source.sha or source.name
     return run_stage(
         job,
         "curate",
@@ -147,7 +139,7 @@ def curate_stage(job: Job) -> StageResult:
         describe_curated,
         inputs=inputs,
         settings=job.settings.curate.affecting_result(),
-        rooms=("pipeline/curation", "curation", "dataset"),
+        rooms=("pipeline/curation", "pipeline/filtering", "curation", "retrieval", "dataset"),
         outputs=[*DATASET, REJECTED],
     )
 
@@ -178,6 +170,8 @@ def _curate_into(job: Job) -> dict[str, Any]:
         documents=load_documents(job.path(DOCUMENTS)),
         test_questions=settings.test_questions,
         train_questions=settings.train_questions,
+        base_model=settings.train.base_model,
+        cache_folder=job.path(EMBEDDINGS),
         **settings.curate.model_dump(),
     )
     _refuse_empty(curated.dataset, "test")
@@ -191,6 +185,13 @@ def _curate_into(job: Job) -> dict[str, Any]:
         "sound": curated.audit.clean,
         "audit": save_audit(curated.audit),
     }
+
+
+def _encoder(base_model: str | None, cache_folder: Path | None) -> Encoder:
+    from homing.retrieval.cache import CachedEncoder
+    from homing.retrieval.encoders import encoder_for
+
+    return CachedEncoder(encoder_for(base_model), cache_folder)
 
 
 def _refuse_empty(dataset: Dataset, split: str) -> None:

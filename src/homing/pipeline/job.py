@@ -86,11 +86,12 @@ def open_job(
     create: bool,
     config: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    keep_settings: bool = True,
 ) -> Iterator[Job]:
     """Hold a workspace while the block runs; its homing.yaml then says what is in force.
 
     Settings come from `config`, else from the workspace's own homing.yaml, else they are the
-    defaults; `overrides` win.
+    defaults; `overrides` win. Without `keep_settings` they hold for this block alone.
 
     Raises:
         UsageError: The settings are wrong, the folder is not a workspace and none can be made, or
@@ -107,7 +108,8 @@ def open_job(
     with workspace:
         text = dump_settings(settings)
         with disk_errors(workspace.folder):
-            if not own.is_file() or own.read_text(encoding="utf-8") != text:
+            is_same = own.is_file() and own.read_text(encoding="utf-8") == text
+            if keep_settings and not is_same:
                 workspace.write_text(SETTINGS_FILE, text)
         yield Job(workspace, settings)
 
@@ -132,6 +134,7 @@ def run_stage(
     rooms: Sequence[str],
     outputs: Sequence[str],
     but_not: Sequence[str] = (),
+    again: str = "",
 ) -> StageResult:
     """Run a stage unless it is up to date, say what came out, and return it.
 
@@ -140,6 +143,7 @@ def run_stage(
         describe: Turns a summary into one sentence without the final stop.
         rooms: Parts of Homing whose code decides the outcome, such as "ingestion" or
             "pipeline/ingestion".
+        again: Why the stage runs even if it is up to date; "" for no reason.
     """
     manifest, ran = job.workspace.stage(
         name,
@@ -149,6 +153,7 @@ def run_stage(
         code=hash_code(*rooms),
         outputs=outputs,
         but_not=but_not,
+        again=again,
     )
     text = describe(manifest.summary)
     say(f"{name}: {text} in {manifest.seconds:.1f} s" if ran else f"{name}: up to date ({text})")

@@ -16,13 +16,16 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
+from homing.pipeline.llm_writing import language_model_writer, writing_inputs
 from homing.progress import track
-from homing.settings import WriteSettings
+from homing.settings.writing import NO_WRITER
 from homing.types import Passage, Question, Rejection
+from homing.workspace import hash_file
 from homing.writing.extractive import ExtractiveWriter
 from homing.writing.writer import Writer
 
 REJECTED = f"{REJECTIONS}/write.parquet"
+OFFLINE_QUESTIONS = 4
 
 
 class Written(NamedTuple):
@@ -43,17 +46,26 @@ def write(passages: Sequence[Passage], *, writer: Writer | None = None) -> Writt
     return Written(questions, rejections)
 
 
-def write_stage(job: Job) -> StageResult:
-    """Write questions about the workspace's passages into `questions/`."""
+def write_stage(job: Job, *, retry_failed: bool = False) -> StageResult:
+    """Write questions about the workspace's passages into `questions/`.
+
+    Args:
+        retry_failed: Ask a language model again about passages that it answered in vain; what it
+            answered is not asked again.
+    """
     return run_stage(
         job,
         "write",
-        lambda: _write_into(job),
+        lambda: _write_into(job, again=retry_failed),
         describe_written,
-        inputs=inputs_of(job, "ingest", PASSAGES),
+        inputs={
+            **inputs_of(job, "ingest", PASSAGES),
+            **writing_inputs(job.settings.write, hash_file),
+        },
         settings=job.settings.write.affecting_result(),
-        rooms=("pipeline/writing", "writing", "dataset"),
+        rooms=("pipeline/writing", "pipeline/llm_writing", "writing", "dataset"),
         outputs=[QUESTIONS, REJECTED],
+        again="--retry-failed" if retry_failed else "",
     )
 
 
@@ -61,21 +73,33 @@ def describe_written(summary: Mapping[str, Any]) -> str:
     """Return what came out, such as "1,630 passages → 4,890 questions (12 rejected)"."""
     rejected = f" ({summary['n_rejected']:,} rejected)" if summary["n_rejected"] else ""
     n_passages = plural(summary["n_passages"], "passage")
-    return f"{n_passages} → {plural(summary['n_questions'], 'question')}{rejected}"
+    text = f"{n_passages} → {plural(summary['n_questions'], 'question')}{rejected}"
+    if "n_calls" not in summary:
+        return text
+    price = summary["price_usd"]
+    text += f", {plural(summary['n_calls'], 'call')}"
+    text += f" at ${price:,.2f}" if price else ""
+    text += f", {summary['n_found']:,} paid for before" if summary["n_found"] else ""
+    if summary["n_not_asked"]:
+        why = " (the budget is used up)" if summary["stopped_by_budget"] else ""
+        text += f"; {plural(summary['n_not_asked'], 'passage')} not asked about{why}"
+    return text
 
 
-def make_writer(settings: WriteSettings) -> Writer | None:
-    """Return the writer that the settings name, None for "none"."""
-    if settings.writer == "none":
-        return None
-    return ExtractiveWriter(
-        questions_per_passage=settings.questions_per_passage, seed=settings.seed
-    )
-
-
-def _write_into(job: Job) -> dict[str, Any]:
+def _write_into(job: Job, *, again: bool) -> dict[str, Any]:
+    settings = job.settings.write
     passages = load_passages(job.path(PASSAGES))
-    writer = make_writer(job.settings.write)
+    if settings.is_language_model:
+        with language_model_writer(job, passages, again=again) as writer:
+            counts = _save(job, writer, passages)
+            return {**writer.summary, **counts}
+    if settings.writer == NO_WRITER:
+        return _save(job, None, passages)
+    n = settings.questions_per_passage or OFFLINE_QUESTIONS
+    return _save(job, ExtractiveWriter(questions_per_passage=n, seed=settings.seed), passages)
+
+
+def _save(job: Job, writer: Writer | None, passages: Sequence[Passage]) -> dict[str, Any]:
     rejections: list[Rejection] = []
     questions = _questions(writer, passages, rejections) if writer else iter(())
     n_questions = save_questions(questions, job.path(QUESTIONS))

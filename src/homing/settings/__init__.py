@@ -5,11 +5,11 @@ from homing.settings.model import (
     CurateSettings,
     EvaluateSettings,
     IngestSettings,
-    Section,
     Settings,
     TrainSettings,
-    WriteSettings,
 )
+from homing.settings.section import Section
+from homing.settings.writing import WriteSettings
 from homing.settings.yaml_file import dump_settings, load_settings, starter_yaml
 
 __all__ = [

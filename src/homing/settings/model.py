@@ -5,29 +5,12 @@ The starter file, its comments, the error messages and what a stage depends on f
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.types import JsonValue
+from homing.settings.section import NO_EFFECT, Section
+from homing.settings.writing import WriteSettings
 
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-NO_EFFECT: dict[str, JsonValue] = {"affects_result": False}
-"""Marks a field that changes how fast a stage is, never what comes out of it."""
-
-
-class Section(BaseModel):
-    """A group of settings that cannot be changed once read; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def affecting_result(self) -> dict[str, Any]:
-        """Return the settings that decide what comes out, as JSON-able values."""
-        values = self.model_dump(mode="json")
-        return {
-            name: values[name]
-            for name, field in type(self).model_fields.items()
-            if field.json_schema_extra != NO_EFFECT
-        }
 
 
 class IngestSettings(Section):
@@ -47,20 +30,6 @@ class IngestSettings(Section):
     )
 
 
-class WriteSettings(Section):
-    """Writing questions about the passages."""
-
-    writer: Literal["extractive", "none"] = Field(
-        "extractive",
-        description='Who writes: "extractive" (offline, no model), or "none" to use only the '
-        "questions that are given.",
-    )
-    questions_per_passage: int = Field(
-        4, ge=1, le=20, description="At most this many questions for each passage."
-    )
-    seed: int = Field(0, ge=0, description="Decides every random choice of the writer.")
-
-
 class CurateSettings(Section):
     """Dropping poor questions and splitting what is left."""
 
@@ -74,11 +43,26 @@ class CurateSettings(Section):
         description="Share whose questions are kept for the final test; not used when test "
         "questions are given.",
     )
-    round_trip: int = Field(
-        0,
+    round_trip: int | None = Field(
+        None,
         ge=0,
-        description="Keep a question only if BM25 finds its passage among the first N; 0 keeps "
-        "all. It favours questions that repeat the passage's words.",
+        description="Keep a question only if the base model fused with BM25 finds its passage "
+        "among the first N; 0 keeps all. null takes 20 for a language model's questions and 0 "
+        "for the offline writer's.",
+    )
+    copied: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Drop a language model's question if more than this share of its words "
+        "stands in a row in its passage; 1 keeps all.",
+    )
+    near_duplicate: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Drop a language model's question if it is this like another one (cosine); "
+        "1 keeps all.",
     )
     seed: int = Field(0, ge=0, description="Decides which passages fall into which split.")
 
@@ -104,8 +88,8 @@ class TrainSettings(Section):
         None,
         gt=0,
         le=1,
-        description="Peak learning rate; null takes 6e-5, or 4e-5 where most passages have "
-        "questions of the offline writer alone.",
+        description="Peak learning rate; null takes 1e-4 for questions of people and language "
+        "models, 4e-5 for those of the offline writer, and what lies between for both.",
     )
     max_offline_passages: int | None = Field(
         None,

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from homing.errors import UsageError
-from homing.settings.model import Section, Settings
+from homing.settings.model import Settings
+from homing.settings.section import Section
 
 COMMENT_WIDTH = 88
 
@@ -129,6 +130,15 @@ def _with_absolute_paths(values: Mapping[str, Any], folder: Path) -> dict[str, A
     for name in ("test_questions", "train_questions"):
         if isinstance(value := result.get(name), str):
             result[name] = str(folder / Path(value).expanduser())
+    if isinstance(write := result.get("write"), dict):
+        paths = {
+            name: folder / Path(write[name]).expanduser()
+            for name in ("examples", "ledger", "prompt")
+            if isinstance(write.get(name), str)
+        }
+        if "prompt" in paths and not paths["prompt"].is_file():
+            del paths["prompt"]  # the name of a prompt that comes with Homing
+        result["write"] = {**write, **{name: str(path) for name, path in paths.items()}}
     return result
 
 
@@ -154,7 +164,8 @@ def _explain(
     if detail["type"] == "model_type":
         return f"{where}'{name}' must hold settings, each on a line of its own below it."
     problem = detail["msg"].replace("Input should be", "it should be", 1)
-    shown = detail["input"] if not isinstance(detail["input"], dict) else "…"
+    secret = isinstance(detail["input"], dict) or (at[-1:] and at[-1].endswith("base_url"))
+    shown = "…" if secret else detail["input"]
     return f"{where}'{name}' cannot be {shown!r}: {problem[0].lower()}{problem[1:]}."
 
 

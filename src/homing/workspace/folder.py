@@ -139,6 +139,7 @@ class Workspace:
         code: str,
         outputs: Sequence[str],
         but_not: Sequence[str] = (),
+        again: str = "",
     ) -> tuple[Manifest, bool]:
         """Return the stage's manifest, and whether it had to run.
 
@@ -149,13 +150,14 @@ class Workspace:
             inputs: Name -> SHA-256 of what the stage reads.
             outputs: Files and folders, relative to the workspace.
             but_not: Files under `outputs` that another stage writes.
+            again: Why it runs even if nothing changed; "" for no reason.
 
         Raises:
             HomingError: The disk is full or read-only, or what `work` raises.
         """
         old = self.manifest(name)
         settings = _plain(settings)
-        if old and not (why := why_again(old, self.folder, inputs, settings, code)):
+        if old and not (why := again or why_again(old, self.folder, inputs, settings, code)):
             return old, False
         if old:
             say(f"{name}: again, {why}")
