@@ -8,7 +8,7 @@ from dataclasses import fields
 from homing.ingestion.reading import ingest_and_chunk
 from homing.pipeline import curate
 from homing.pipeline.training import training_settings
-from homing.pipeline.writing import make_writer
+from homing.pipeline.writing import offline_writer
 from homing.settings import CurateSettings, IngestSettings, TrainSettings, WriteSettings
 from homing.training.settings import TrainingSettings
 from homing.writing.extractive import ExtractiveWriter
@@ -23,7 +23,7 @@ def test_every_setting_of_training_can_be_set_in_the_file():
 
 
 def test_the_writer_does_the_same_by_default_from_a_file_and_from_python():
-    assert vars(make_writer(WriteSettings())) == vars(ExtractiveWriter())
+    assert vars(offline_writer(WriteSettings())) == vars(ExtractiveWriter())
 
 
 def test_curation_does_the_same_by_default_from_a_file_and_from_python():

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import homing
+from homing.curation.roundtrip import find_passages, keep_found_again
 from homing.dataset import load_dataset, load_documents, load_passages, load_rejections
 from homing.errors import HomingError, NothingToDoError, UsageError
 from homing.pipeline import STAGES, open_job, run
-from homing.pipeline.curation import keep_found_again, load_audit
+from homing.pipeline.curation import load_audit
 from homing.workspace import Workspace, hash_file
 
 
@@ -189,7 +190,9 @@ def test_the_round_trip_drops_what_bm25_does_not_find(handbook):
     first = passages[0]
     found = homing.Question(first.text, first.id, kind="sentence", writer="extractive")
     lost = homing.Question("Is the moon made of cheese?", first.id, kind="odd", writer="extractive")
-    kept, rejections = keep_found_again([found, lost], passages, {}, 3)
+    kept, rejections = keep_found_again(
+        [found, lost], find_passages([found, lost], passages, {}), k=3
+    )
     assert kept == [found]
     assert [(r.reason, r.text) for r in rejections] == [("not_found_again", lost.text)]
 

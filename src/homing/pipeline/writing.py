@@ -18,7 +18,7 @@ from homing.pipeline.job import (
 )
 from homing.pipeline.llm_writing import language_model_writer, writing_inputs
 from homing.progress import track
-from homing.settings.writing import NO_WRITER
+from homing.settings.writing import NO_WRITER, WriteSettings
 from homing.types import Passage, Question, Rejection
 from homing.workspace import hash_file
 from homing.writing.extractive import ExtractiveWriter
@@ -86,6 +86,12 @@ def describe_written(summary: Mapping[str, Any]) -> str:
     return text
 
 
+def offline_writer(settings: WriteSettings) -> ExtractiveWriter:
+    """Return the writer that needs no model, as the settings want it."""
+    n = settings.questions_per_passage or OFFLINE_QUESTIONS
+    return ExtractiveWriter(questions_per_passage=n, seed=settings.seed)
+
+
 def _write_into(job: Job, *, again: bool) -> dict[str, Any]:
     settings = job.settings.write
     passages = load_passages(job.path(PASSAGES))
@@ -95,8 +101,7 @@ def _write_into(job: Job, *, again: bool) -> dict[str, Any]:
             return {**writer.summary, **counts}
     if settings.writer == NO_WRITER:
         return _save(job, None, passages)
-    n = settings.questions_per_passage or OFFLINE_QUESTIONS
-    return _save(job, ExtractiveWriter(questions_per_passage=n, seed=settings.seed), passages)
+    return _save(job, offline_writer(settings), passages)
 
 
 def _save(job: Job, writer: Writer | None, passages: Sequence[Passage]) -> dict[str, Any]:
