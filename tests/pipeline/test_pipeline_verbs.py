@@ -94,8 +94,9 @@ def test_training_and_evaluation_take_any_dataset(answer, as_llamaindex, tiny_mo
     )
     assert list(found["contenders"]) == ["base", "tuned", "bm25", "both"]
     assert set(PROMISED) <= set(found["contenders"]["both"])
-    assert found["n_queries"] > 10
-    assert found["n_passages"] > 20
+    table = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    assert found["n_queries"] == len(table["queries"]) > 5
+    assert found["n_passages"] == len(table["corpus"]) > 20
     assert (tmp_path / "evaluation" / "evaluation.json").is_file()
 
 
