@@ -17,7 +17,7 @@ from homing.dataset import Dataset
 from homing.errors import NothingToDoError
 from homing.retrieval.encoders import encoder_for
 from homing.training.examples import Example
-from homing.training.settings import GIVEN_RATE, OFFLINE_RATE, TrainingSettings, settled
+from homing.training.settings import GIVEN_WEIGHT, OFFLINE_WEIGHT, TrainingSettings, settled
 from homing.training.trainer import train
 from homing.types import Encoder, Passage, Qrel, Query
 
@@ -112,18 +112,18 @@ def test_the_best_checkpoint_is_kept_and_not_the_last(tiny_model: Path, tmp_path
     assert np.abs(kept - seen[2]).max() > 1e-3
 
 
-def test_the_learning_rate_follows_from_who_asked() -> None:
+def test_how_much_of_the_base_is_kept_follows_from_who_asked() -> None:
     written = [
         Example(Passage(str(i), "d", 0, 0, "x"), (Query("q", "q", writer="extractive"),), {}, "")
         for i in range(3)
     ]
     asked = [Example(Passage("p", "d", 0, 0, "x"), (Query("p", "p", writer="person"),), {}, "")]
     settings = TrainingSettings(device="cpu")
-    assert settled(settings, asked).learning_rate == GIVEN_RATE
-    assert settled(settings, written).learning_rate == OFFLINE_RATE
-    mixed = settled(settings, [*asked, *written]).learning_rate
-    assert mixed == pytest.approx(OFFLINE_RATE + (GIVEN_RATE - OFFLINE_RATE) / 4)
-    assert settled(TrainingSettings(learning_rate=1e-4), written).learning_rate == 1e-4
+    assert settled(settings, asked).merge_weight == GIVEN_WEIGHT
+    assert settled(settings, written).merge_weight == OFFLINE_WEIGHT
+    mixed = settled(settings, [*asked, *written]).merge_weight
+    assert mixed == pytest.approx(OFFLINE_WEIGHT + (GIVEN_WEIGHT - OFFLINE_WEIGHT) / 4)
+    assert settled(TrainingSettings(merge_weight=0.7), written).merge_weight == 0.7
 
 
 def test_too_few_questions_are_an_error_that_says_what_to_do(

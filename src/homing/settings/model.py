@@ -84,12 +84,14 @@ class TrainSettings(Section):
         "other was saved with.",
     )
     epochs: int = Field(1, ge=1, le=100, description="Passes over the training passages.")
-    learning_rate: float | None = Field(
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Peak learning rate.")
+    merge_weight: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Peak learning rate; null takes 1e-4 for questions of people and language "
-        "models, 4e-5 for those of the offline writer, and what lies between for both.",
+        description="Weight of what was learnt in the average with the base model; null takes 1 "
+        "for questions of people and language models, 0.5 for those of the offline writer, and "
+        "what lies between for both.",
     )
     max_offline_passages: int | None = Field(
         None,

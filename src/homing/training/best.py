@@ -59,14 +59,10 @@ class BestWeights:
         self._store()
 
     def restore(self, model: SentenceTransformer) -> None:
-        """Put the best weights back into `model`; without a dev score it stays as it is.
-
-        Where nothing beat the base there are none to put back: the caller reloads the base.
-        """
+        """Put the best weights back into `model`, where any beat the base on dev."""
         from safetensors.torch import load_file
 
-        if self.step:
-            model.load_state_dict(load_file(str(self.folder / WEIGHTS)))
+        model.load_state_dict(load_file(str(self.folder / WEIGHTS)))
 
     def resumable(self) -> str | None:
         """Return the newest whole checkpoint of this job, or None."""

@@ -9,6 +9,7 @@ from homing.progress import Task
 from homing.retrieval.encoders import SentenceTransformerEncoder
 from homing.training.best import BestWeights
 from homing.training.collating import PassageCollator
+from homing.training.merging import Merge
 from homing.training.sampling import PassageBatchSampler
 from homing.types import Encoder
 
@@ -30,6 +31,7 @@ def make_callback(
     *,
     clock: tuple[PassageCollator, PassageBatchSampler],
     best: BestWeights,
+    merge: Merge,
     score_dev: DevScore | None,
     evaluate_at: frozenset[int],
 ) -> Any:
@@ -48,7 +50,8 @@ def make_callback(
             self, args: Any, state: Any, control: Any, model: Any = None, **_: Any
         ) -> None:
             if score_dev is not None and state.global_step in evaluate_at:
-                best.offer(model, state.global_step, dev_score(model, score_dev))
+                with merge.applied(model):
+                    best.offer(model, state.global_step, dev_score(model, score_dev))
                 task.note(f"dev nDCG@10 {best.dev[-1][1]:.3f} (base {best.base_score:.3f})")
             task.advance()
 

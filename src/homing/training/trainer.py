@@ -33,6 +33,7 @@ from homing.training.callbacks import (
 from homing.training.collating import PassageCollator
 from homing.training.examples import Example, choose_examples, training_examples
 from homing.training.losses import make_loss
+from homing.training.merging import Merge
 from homing.training.sampling import PassageBatchSampler
 from homing.training.settings import TrainingSettings, settled
 from homing.types import TrainingLog, content_id, passage_input
@@ -92,11 +93,15 @@ def train(
     lengths = _lengths(model, examples)
     base_score = dev_score(model, score_dev) if score_dev else None
     best = BestWeights(checkpoints, base_score, _job_key(base_model, settings, examples))
+    merge = Merge(model, settings.merge_weight or 1.0)
     with _quiet_libraries():
-        history = _fit(model, examples, lengths, settings, checkpoints, best, score_dev)
+        history = _fit(model, examples, lengths, settings, checkpoints, best, merge, score_dev)
         if best.kept == "base":
             model = load_for_training(base_model, settings)
-        best.restore(model)
+        elif best.step:
+            best.restore(model)
+        else:
+            merge.apply(model)
         _save(model, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return TrainingLog(
@@ -185,6 +190,7 @@ def _fit(
     settings: TrainingSettings,
     checkpoints: Path,
     best: BestWeights,
+    merge: Merge,
     score_dev: DevScore | None,
 ) -> list[dict[str, Any]]:
     """Run the Trainer; return its log history."""
@@ -207,6 +213,7 @@ def _fit(
             task,
             clock=(collator, sampler),
             best=best,
+            merge=merge,
             score_dev=score_dev,
             evaluate_at=evaluation_steps(n_steps, settings.evaluations),
         )

@@ -11,7 +11,7 @@ Each kind takes something out of the passage and asks for it:
 
 Of `how_to` and `statement` nothing is taken out: they change form and leave the answer out, as
 people's questions do, and of all kinds they taught the most (see docs/experiments.md). Sentences
-and phrases are asked only of passages that give none of the others, as in languages whose
+and phrases are asked only of passages that give too few of the others, as in languages whose
 grammar we do not know. Training hides what was taken out for half of the passages, drawn anew each
 epoch: a question that copies words which stay in the passage teaches the model to compare words.
 Cost: linear in the text; one pass for the vocabulary, one to write.
@@ -31,9 +31,11 @@ from homing.writing.statements import statement_question
 from homing.writing.vocabulary import Vocabulary
 
 KINDS = ("heading", "how_to", "statement", "sentence", "phrase", "keywords")
-DEFAULT_KINDS = ("heading", "how_to", "statement")
-"""Chosen in docs/experiments.md."""
+DEFAULT_KINDS = ("heading", "how_to", "statement", "statement")
+"""A kind that is named twice is asked twice. Chosen in docs/experiments.md."""
 SPARE_KINDS = ("sentence", "phrase")
+ENOUGH = 2
+"""With fewer questions of a passage than these, the spare kinds are asked as well."""
 MIN_SENTENCE_WORDS = 5
 MAX_SENTENCE_WORDS = 60
 MAX_MASKED_WORDS = 40
@@ -51,7 +53,7 @@ class ExtractiveWriter:
     Args:
         questions_per_passage: Most questions of one passage.
         kinds: Which of `KINDS` to write, in their order.
-        spare_kinds: Which to write where those give no question.
+        spare_kinds: Which to write where those give fewer than `ENOUGH` questions.
         seed: Equal seeds give equal questions; a passage's questions depend on the seed, the
             passage and the corpus' word frequencies, not on the order of the passages.
     """
@@ -100,12 +102,12 @@ class ExtractiveWriter:
         if heading and "heading" in self.kinds and (text := heading_question(passage.heading_path)):
             found.append(self._question(text, passage, "heading", (), masks_title=True))
         rest = list(sentences)
-        for kind in [kind for kind in (*self.kinds, *self.spare_kinds) if kind != "heading"]:
-            is_spare = kind not in self.kinds
-            if is_spare and any(question.kind in self.kinds for question in found):
-                break
-            if len(found) >= self.questions_per_passage:
-                break
+        wanted = [(kind, self.questions_per_passage) for kind in self.kinds if kind != "heading"]
+        enough = min(ENOUGH, self.questions_per_passage)
+        wanted += [(kind, enough) for kind in self.spare_kinds if kind not in self.kinds]
+        for kind, most in wanted:
+            if len(found) >= most:
+                continue
             made = _MAKERS[kind](passage.text, rest, vocabulary, generator)
             if made is not None and made[0] not in {question.text for question in found}:
                 text, source, masked = made
