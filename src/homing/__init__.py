@@ -18,6 +18,7 @@ _HOMES = {
     "train": "homing.pipeline",
     "evaluate": "homing.pipeline",
     "verdict": "homing.pipeline",
+    "look_at_questions": "homing.pipeline",
     "DEFAULT_BASE_MODEL": "homing.settings",
     "Settings": "homing.settings",
     "load_settings": "homing.settings",
@@ -38,7 +39,16 @@ _HOMES = {
 if TYPE_CHECKING:
     from homing.dataset import Dataset, load_dataset, save_dataset
     from homing.errors import HomingError
-    from homing.pipeline import curate, evaluate, ingest, run, train, verdict, write
+    from homing.pipeline import (
+        curate,
+        evaluate,
+        ingest,
+        look_at_questions,
+        run,
+        train,
+        verdict,
+        write,
+    )
     from homing.settings import DEFAULT_BASE_MODEL, Settings, load_settings
     from homing.training.settings import TrainingSettings
     from homing.types import Document, Evaluation, Passage, Qrel, Query, Question, Rejection
@@ -62,6 +72,7 @@ __all__ = [
     "ingest",
     "load_dataset",
     "load_settings",
+    "look_at_questions",
     "run",
     "save_dataset",
     "train",

@@ -21,7 +21,7 @@ from homing.errors import (
     WorkspaceBusyError,
 )
 
-VERBS = "run ingest write curate train evaluate report init doctor version".split()
+VERBS = "run ingest write questions curate train evaluate report init doctor version".split()
 
 
 def failing_app(error: BaseException) -> typer.Typer:

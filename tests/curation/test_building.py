@@ -33,7 +33,8 @@ SIDES = {"p0": "train", "p1": "train", "p2": "dev", "p3": "test", "p4": "held_ou
 
 def test_written_questions_go_to_the_side_of_their_passage_with_their_masks() -> None:
     questions = [written(f"what is {i}?", f"p{i}") for i in range(4)]
-    dataset, rejections = build_dataset(CORPUS, {"p0": "p0"}, questions, SIDES)
+    built = build_dataset(CORPUS, {"p0": "p0"}, questions, SIDES)
+    dataset = built.dataset
     assert {name: list(dataset.split(name).values()) for name in dataset.splits} == {
         "train": [{"p0": 1}, {"p1": 1}],
         "dev": [{"p2": 1}],
@@ -48,15 +49,16 @@ def test_written_questions_go_to_the_side_of_their_passage_with_their_masks() ->
     )
     assert dataset.passage_ids() == [p.id for p in CORPUS]
     assert dataset.groups == {"p0": "p0"}
-    assert rejections == []
+    assert (built.kept, built.dropped, built.not_taken) == (questions, [], [])
 
 
 def test_the_test_of_people_is_theirs_alone() -> None:
     questions = [written(f"what is {i}?", f"p{i}") for i in range(5)]
     test = asked(("who is four?", "p4"))
-    dataset, rejections = build_dataset(CORPUS, {}, questions, SIDES, asked_test=test)
+    built = build_dataset(CORPUS, {}, questions, SIDES, asked_test=test)
+    dataset = built.dataset
     assert dataset.split("test") == {query_id("who is four?"): {"p4": 1}}
-    assert [(r.reason, r.text) for r in rejections] == [
+    assert [(r.reason, r.text) for r in built.dropped] == [
         ("held_out", "what is 3?"),
         ("held_out", "what is 4?"),
     ]
@@ -78,13 +80,14 @@ def test_training_questions_of_people_go_to_the_side_of_their_answer() -> None:
         ("who are they?", "p5"),
         ("who are they?", "p2"),
     )
-    dataset, rejections = build_dataset(CORPUS, {}, [], SIDES, asked_train=train)
+    built = build_dataset(CORPUS, {}, [], SIDES, asked_train=train)
+    dataset = built.dataset
     assert dataset.split("train") == {
         query_id("who is zero?"): {"p0": 1},
         query_id("who are they?"): {"p1": 1, "p5": 1},
     }
     assert dataset.split("dev") == {query_id("who is two?"): {"p2": 1}}
-    assert [(r.reason, r.text) for r in rejections] == [
+    assert [(r.reason, r.text) for r in built.not_taken] == [
         ("held_out", "who is four?"),
         ("answer_on_other_side", "who are they?"),
     ]
@@ -97,8 +100,9 @@ def test_a_question_in_two_splits_stays_in_the_one_that_measures() -> None:
         written("who pays the rent?", "p1"),
         written("WHO pays the rent", "p2"),
     ]
-    dataset, rejections = build_dataset(CORPUS, {}, questions, SIDES)
-    assert [(r.reason, r.text) for r in rejections] == [
+    built = build_dataset(CORPUS, {}, questions, SIDES)
+    dataset = built.dataset
+    assert [(r.reason, r.text) for r in built.dropped] == [
         ("also_in_test", "Who signs the lease?"),
         ("also_in_dev", "who pays the rent?"),
     ]
@@ -110,9 +114,54 @@ def test_a_question_in_two_splits_stays_in_the_one_that_measures() -> None:
 def test_what_people_asked_comes_before_the_same_question_written() -> None:
     question = written("who signs the lease", "p1")
     people = asked(("Who signs the lease?", "p0"))
-    dataset, (dropped,) = build_dataset(CORPUS, {}, [question], SIDES, asked_train=people)
-    assert dataset.split("train") == {query_id("Who signs the lease?"): {"p0": 1}}
+    built = build_dataset(CORPUS, {}, [question], SIDES, asked_train=people)
+    (dropped,) = built.dropped
+    assert built.kept == built.not_taken == []
+    assert built.dataset.split("train") == {query_id("Who signs the lease?"): {"p0": 1}}
     assert dropped.reason == "duplicate_question"
+
+
+def modelled(text: str, passage_id: str) -> Question:
+    return Question(text, passage_id, "factual", "openai:gpt-5-mini")
+
+
+def test_a_further_answer_comes_in_with_its_grade_behind_the_own_passage() -> None:
+    key = query_id("who pays?")
+    more = [Qrel(key, "p5", 1), Qrel(key, "p0", 2), Qrel(key, "p1", 2), Qrel(key, "p5", 2)]
+    questions = [modelled("who pays?", "p0"), modelled("what is due?", "p1")]
+    built = build_dataset(CORPUS, {}, questions, SIDES, more_answers=more)
+    assert built.dataset.qrels["train"] == [
+        Qrel(key, "p0", 2),
+        Qrel(key, "p5", 2),
+        Qrel(key, "p1", 2),
+        Qrel(query_id("what is due?"), "p1", 1),
+    ]
+    assert built.more_answers == {2: 2}
+    assert built.n_elsewhere == 0
+
+
+def test_a_further_answer_on_another_side_is_left_out_and_counted() -> None:
+    key = query_id("who pays?")
+    more = [Qrel(key, "p0", 2), *(Qrel(key, p, 2) for p in ("p2", "p3", "p4")), Qrel(key, "p1", 1)]
+    built = build_dataset(CORPUS, {}, [modelled("who pays?", "p0")], SIDES, more_answers=more)
+    assert built.dataset.split("train") == {key: {"p0": 2, "p1": 1}}
+    assert (built.more_answers, built.n_elsewhere) == ({1: 1}, 3)
+    assert audit(built.dataset).clean
+
+
+def test_what_people_asked_gets_no_answers_from_a_judge() -> None:
+    key = query_id("who pays?")
+    people = asked(("who pays?", "p0"))
+    built = build_dataset(
+        CORPUS,
+        {},
+        [modelled("who pays?", "p0")],
+        SIDES,
+        asked_train=people,
+        more_answers=[Qrel(key, "p0", 2), Qrel(key, "p1", 2)],
+    )
+    assert built.dataset.split("train") == {key: {"p0": 1}}
+    assert (built.more_answers, built.n_elsewhere) == ({}, 0)
 
 
 texts = st.sampled_from(["who?", "Who", "who pays?", "what is due?", "what is due", "when?"])
@@ -137,9 +186,24 @@ def test_nothing_is_shared_and_nothing_vanishes(
         seed=1,
         held_out=[q.passage_id for q in test[1]] if test else [],
     )
-    dataset, rejections = build_dataset(
-        corpus, groups, questions, sides, asked_test=test, asked_train=train
+    ids = [p.id for p in corpus]
+    more = [
+        Qrel(query_id(text), p, grade)
+        for text, p, grade in data.draw(
+            st.lists(st.tuples(texts, st.sampled_from(ids), st.sampled_from([1, 2])), max_size=8)
+        )
+    ]
+    built = build_dataset(
+        corpus,
+        groups,
+        questions,
+        sides,
+        asked_test=test,
+        asked_train=train,
+        more_answers=more,
     )
+    dataset, rejections = built.dataset, built.dropped + built.not_taken
+    assert len(built.kept) + len(built.dropped) == len(questions)
     assert audit(dataset).clean
     if test:
         assert {q.query_id for q in dataset.qrels["test"]} == {q.id for q in test[0]}

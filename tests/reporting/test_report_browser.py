@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handbook_funnel import filtered_report
 from handbook_report import handbook_report
 from test_report_page import attacked
 
@@ -90,7 +91,8 @@ def test_a_closed_question_opens_by_keyboard(open_report: Opener) -> None:
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_no_width_scrolls_sideways(open_report: Opener, width: int) -> None:
-    page, _, _ = open_report(viewport={"width": width, "height": 800})
+    html = render_report(filtered_report())
+    page, _, _ = open_report(html, viewport={"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -117,7 +119,7 @@ def test_dark_mode_turns_page_and_charts_without_drawing_again(open_report: Open
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_enough_to_be_read(open_report: Opener, scheme: str) -> None:
-    page, _, _ = open_report(color_scheme=scheme)
+    page, _, _ = open_report(render_report(filtered_report()), color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     faint = page.evaluate(CONTRAST)
     assert faint == []

@@ -77,6 +77,10 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path):
         ("train: [\n", "not valid YAML"),
         ("write:\n  writer: poet\n", "'extractive', 'none', or a language model"),
         ("write:\n  base_url: http://me:pw@host/v1\n", "'…': value error, it holds a password"),
+        ("curate:\n  judge_base_url: http://me:pw@host/v1\n", "'…': value error, it holds a pass"),
+        ("curate:\n  judge: gpt-5-mini\n", "a language model such as 'openai:gpt-5-mini', or null"),
+        ("curate:\n  judge_threshold: 11\n", "'curate.judge_threshold' cannot be 11"),
+        ("curate:\n  judge_budget: 0\n", "'curate.judge_budget' cannot be 0"),
     ],
 )
 def test_other_mistakes_are_explained(tmp_path, text, words):

@@ -109,3 +109,22 @@ def test_examples_hold_every_passage_that_answers_a_question() -> None:
     examples = training_examples(Dataset({"leave": LEAVE, "other": other}, queries, qrels), "train")
     assert [e.passage.id for e in examples] == ["leave", "other"]
     assert examples[0].right["q"] == {"leave", "other"}
+
+
+def test_a_passage_that_answers_in_part_is_neither_learned_from_nor_a_negative() -> None:
+    corpus = {
+        name: Passage(name, "handbook", 0, 0, f"The passage called {name}.")
+        for name in ("own", "also", "partly", "copy of partly")
+    }
+    queries = {q: Query(q, f"the question {q}?", writer="openai:test") for q in ("graded", "plain")}
+    qrels = [
+        Qrel("graded", "own", 2),
+        Qrel("graded", "also", 2),
+        Qrel("graded", "partly", 1),
+        Qrel("plain", "partly", 1),
+    ]
+    groups = {"partly": "twins", "copy of partly": "twins"}
+    examples = training_examples(Dataset(corpus, queries, {"train": qrels}, groups), "train")
+    asked = {e.passage.id: [query.id for query in e.queries] for e in examples}
+    assert asked == {"own": ["graded"], "also": ["graded"], "partly": ["plain"]}
+    assert examples[0].right["graded"] == {"own", "also", "partly", "copy of partly"}

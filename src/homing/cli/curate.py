@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
@@ -10,6 +14,14 @@ def curate(
     workspace: options.WorkspaceArgument,
     test_questions: options.TestQuestionsOption = None,
     train_questions: options.TrainQuestionsOption = None,
+    judge: options.JudgeOption = None,
+    judge_base_url: options.JudgeBaseUrlOption = None,
+    judge_threshold: options.JudgeThresholdOption = None,
+    several_answers: options.SeveralAnswersOption = None,
+    judge_budget: options.JudgeBudgetOption = None,
+    retry_failed: Annotated[
+        bool, typer.Option(help="Ask the judge again about what it did not judge.")
+    ] = False,
     seed: options.SeedOption = None,
     config: options.ConfigOption = None,
     set_: options.SetOption = None,
@@ -21,13 +33,24 @@ def curate(
     Poor questions are dropped with their reason, given ones are matched to their passages, and all
     are split into train, dev and test so that nothing is shared between them.
     """
-    from homing.cli.stages import run_stage
+    from homing.pipeline import open_job
+    from homing.pipeline.curation import curate_stage
 
     overrides = options.overrides(
         set_,
         test_questions=test_questions,
         train_questions=train_questions,
+        **options.judging(
+            judge=judge,
+            base_url=judge_base_url,
+            threshold=judge_threshold,
+            budget=judge_budget,
+            several_answers=several_answers,
+        ),
         curate__seed=seed,
     )
-    with answering(json_output=json_output, quiet=quiet) as answer:
-        run_stage("curate", workspace, answer, config=config, overrides=overrides)
+    with (
+        answering(json_output=json_output, quiet=quiet) as answer,
+        open_job(workspace, create=False, config=config, overrides=overrides) as job,
+    ):
+        answer.data = curate_stage(job, retry_failed=retry_failed).as_json()

@@ -16,6 +16,7 @@ from homing.cli import (
     evaluate,
     ingest,
     init,
+    questions,
     report,
     run,
     session,
@@ -42,7 +43,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (init, doctor, version):
+for verb in (questions, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

@@ -93,6 +93,27 @@ BatchServiceOption = Annotated[
     bool | None,
     typer.Option("--batch/--no-batch", help="The provider's batch service: half the price."),
 ]
+JudgeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A language model that scores what a language model wrote and finds further answers, "
+        "such as openai:gpt-5-mini."
+    ),
+]
+JudgeBaseUrlOption = Annotated[
+    str | None, typer.Option(help="Where the judge answers, if not where the writer does.")
+]
+JudgeThresholdOption = Annotated[
+    int | None, typer.Option(help="Drop questions with fewer points of 10 than this.")
+]
+JudgeBudgetOption = Annotated[
+    float | None,
+    typer.Option(help="Most dollars that judging may cost; else as many again as writing may."),
+]
+SeveralAnswersOption = Annotated[
+    int | None,
+    typer.Option(help="Ask the judge about so many passages found before a question's own."),
+]
 BudgetOption = Annotated[
     float | None, typer.Option(help="Most dollars that writing may cost; it stops before.")
 ]
@@ -148,6 +169,48 @@ def overrides(
             raise UsageError(f"--set takes NAME=VALUE, such as train.epochs=2, not {text!r}.")
         values[name.strip()] = _read_value(value)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def writing(
+    *,
+    writer: str | None,
+    base_url: str | None,
+    max_passages: int | None,
+    prompt: str | None,
+    examples: Path | None,
+    budget: float | None,
+    batch: bool | None,
+    ledger: Path | None,
+) -> dict[str, Any]:
+    """Return the flags of writing as `overrides` takes them."""
+    return {
+        "write__writer": writer,
+        "write__base_url": base_url,
+        "write__max_passages": max_passages,
+        "write__prompt": prompt_setting(prompt),
+        "write__examples": examples,
+        "write__budget": budget,
+        "write__batch": batch,
+        "write__ledger": ledger,
+    }
+
+
+def judging(
+    *,
+    judge: str | None,
+    base_url: str | None,
+    threshold: int | None,
+    budget: float | None,
+    several_answers: int | None,
+) -> dict[str, Any]:
+    """Return the flags of judging as `overrides` takes them."""
+    return {
+        "curate__judge": judge,
+        "curate__judge_base_url": base_url,
+        "curate__judge_threshold": threshold,
+        "curate__judge_budget": budget,
+        "curate__several_answers": several_answers,
+    }
 
 
 def prompt_setting(prompt: str | None) -> str | None:

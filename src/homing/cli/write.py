@@ -46,15 +46,17 @@ def write(
 
     overrides = options.overrides(
         set_,
-        write__writer=writer,
-        write__base_url=base_url,
+        **options.writing(
+            writer=writer,
+            base_url=base_url,
+            max_passages=max_passages,
+            prompt=prompt,
+            examples=examples,
+            budget=budget,
+            batch=batch,
+            ledger=ledger,
+        ),
         write__questions_per_passage=questions_per_passage,
-        write__max_passages=max_passages,
-        write__prompt=options.prompt_setting(prompt),
-        write__examples=examples,
-        write__budget=budget,
-        write__batch=batch,
-        write__ledger=ledger,
         write__seed=seed,
     )
     with (

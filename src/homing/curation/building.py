@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from homing.curation.words import question_key
 from homing.dataset import Dataset
@@ -16,6 +18,25 @@ SPLITS = ("train", "dev", "test")
 HELD_OUT = ("held_out", "It is about what a test question asks for.")
 
 
+class Built(NamedTuple):
+    """The dataset, and what became of everything that was to come in.
+
+    Attributes:
+        kept: The written questions that came in, in their order.
+        dropped: A rejection for each other written question.
+        not_taken: Rejections of given questions, and of answers to them.
+        more_answers: Grade -> how many further answers came in with the written questions.
+        n_elsewhere: Further answers to these that lie on another side, and were left out.
+    """
+
+    dataset: Dataset
+    kept: list[Question]
+    dropped: list[Rejection]
+    not_taken: list[Rejection]
+    more_answers: Mapping[int, int]
+    n_elsewhere: int
+
+
 def build_dataset(
     passages: Sequence[Passage],
     groups: Mapping[str, str],
@@ -24,7 +45,8 @@ def build_dataset(
     *,
     asked_test: Asked | None = None,
     asked_train: Asked | None = None,
-) -> tuple[Dataset, list[Rejection]]:
+    more_answers: Sequence[Qrel] = (),
+) -> Built:
     """Return the dataset with the splits train, dev and test, and what did not come in.
 
     A question goes to the side of its passage. Given test questions are the test, alone: written
@@ -42,6 +64,10 @@ def build_dataset(
         asked_train: More questions for the side of their passages. One whose answers lie on
             several sides keeps those of one: train, else dev, else test; the others are rejected
             as "answer_on_other_side".
+        more_answers: Of the written questions, from `find_answers`; of two grades of one passage
+            the larger holds. Those on another side than the question are left out: no split may
+            know a passage of another. Nor does one become a negative there, since training sees
+            only passages of its own side.
 
     Raises:
         ValueError: If a passage of `asked_test` is not on the side "held_out".
@@ -52,94 +78,130 @@ def build_dataset(
     for place, items in (
         (_place_test, _with_qrels(asked_test)),
         (_place_asked, _with_qrels(asked_train)),
-        (_place_written, [_as_query(question) for question in questions]),
+        (_place_written, _written(questions, more_answers)),
     ):
-        for query, qrels in items:
-            entry, dropped = place(query, qrels, sides)
+        for item in items:
+            entry, dropped = place(item, sides)
             placed += [entry] if entry else []
             rejections += dropped
-    chosen, dropped = _without_repetitions(placed)
-    corpus = {passage.id: passage for passage in passages}
-    queries = {entry.query.id: entry.query for entry in chosen}
-    splits = {
-        name: [qrel for entry in chosen if entry.split == name for qrel in entry.qrels]
-        for name in SPLITS
-    }
-    return Dataset(corpus, queries, splits, dict(groups)), rejections + dropped
+    chosen, repeated = _without_repetitions(placed)
+    dropped = [*rejections, *repeated]
+    further = [q.grade for e in chosen if e.item.question for q in e.qrels[1:]]
+    return Built(
+        dataset=_dataset(passages, groups, chosen),
+        kept=[entry.item.question for entry in chosen if entry.item.question],
+        dropped=[rejection for is_written, rejection in dropped if is_written],
+        not_taken=[rejection for is_written, rejection in dropped if not is_written],
+        more_answers=Counter(further),
+        n_elsewhere=sum(len(e.item.qrels) - len(e.qrels) for e in chosen if e.item.question),
+    )
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A query that is to come in, with all its qrels; `question` if it was written."""
+
+    query: Query
+    qrels: list[Qrel]
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A query with its qrels, all of them on one side."""
+    """A query on its side, with its qrels there."""
 
     split: str
-    query: Query
+    item: _Item
     qrels: list[Qrel]
 
 
-Placed = tuple[_Entry | None, list[Rejection]]
+Dropped = list[tuple[bool, Rejection]]
+"""Rejections, each with whether a written question was rejected."""
+
+Placed = tuple[_Entry | None, Dropped]
 
 
-def _with_qrels(asked: Asked | None) -> list[tuple[Query, list[Qrel]]]:
+def _with_qrels(asked: Asked | None) -> list[_Item]:
     queries, qrels = asked or ((), ())
     by_query: dict[str, list[Qrel]] = {query.id: [] for query in queries}
     for qrel in qrels:
         by_query[qrel.query_id].append(qrel)
-    return [(query, by_query[query.id]) for query in queries]
+    return [_Item(query, by_query[query.id]) for query in queries]
 
 
-def _as_query(question: Question) -> tuple[Query, list[Qrel]]:
-    key = query_id(question.text)
-    q = question
-    query = Query(key, q.text, q.kind, q.writer, q.prompt, q.masked, q.masks_title)
-    return query, [Qrel(key, question.passage_id)]
+def _written(questions: Sequence[Question], more_answers: Sequence[Qrel]) -> Iterator[_Item]:
+    """Yield the written questions with their own passage first, and then their other answers."""
+    more: dict[str, list[Qrel]] = {}
+    for qrel in more_answers:
+        more.setdefault(qrel.query_id, []).append(qrel)
+    for q in questions:
+        key = query_id(q.text)
+        grades = {q.passage_id: 1}
+        for qrel in more.get(key, ()):
+            grades[qrel.passage_id] = max(qrel.grade, grades.get(qrel.passage_id, 0))
+        query = Query(key, q.text, q.kind, q.writer, q.prompt, q.masked, q.masks_title)
+        yield _Item(query, [Qrel(key, p, grade) for p, grade in grades.items()], q)
 
 
-def _place_test(query: Query, qrels: list[Qrel], sides: Mapping[str, str]) -> Placed:
-    for qrel in qrels:
+def _dataset(
+    passages: Sequence[Passage], groups: Mapping[str, str], chosen: Sequence[_Entry]
+) -> Dataset:
+    corpus = {passage.id: passage for passage in passages}
+    queries = {entry.item.query.id: entry.item.query for entry in chosen}
+    splits = {
+        name: [qrel for entry in chosen if entry.split == name for qrel in entry.qrels]
+        for name in SPLITS
+    }
+    return Dataset(corpus, queries, splits, dict(groups))
+
+
+def _place_test(item: _Item, sides: Mapping[str, str]) -> Placed:
+    for qrel in item.qrels:
         if sides[qrel.passage_id] != "held_out":
             raise ValueError(f"passage {qrel.passage_id} of a test question was not held out")
-    return _Entry("test", query, qrels), []
+    return _Entry("test", item, item.qrels), []
 
 
-def _place_asked(query: Query, qrels: list[Qrel], sides: Mapping[str, str]) -> Placed:
-    on = {name: [q for q in qrels if sides[q.passage_id] == name] for name in SPLITS}
+def _place_asked(item: _Item, sides: Mapping[str, str]) -> Placed:
+    on = {name: [q for q in item.qrels if sides[q.passage_id] == name] for name in SPLITS}
     split = next((name for name in SPLITS if on[name]), None)
     if split is None:
-        return None, [_reject(query, *HELD_OUT)]
+        return None, [_reject(item, *HELD_OUT)]
     detail = "Its answer {} is not on the side " + f"{split!r} of its other answers."
-    elsewhere = [q.passage_id for q in qrels if sides[q.passage_id] != split]
-    dropped = [_reject(query, "answer_on_other_side", detail.format(p)) for p in elsewhere]
-    return _Entry(split, query, on[split]), dropped
+    elsewhere = [q.passage_id for q in item.qrels if sides[q.passage_id] != split]
+    dropped = [_reject(item, "answer_on_other_side", detail.format(p)) for p in elsewhere]
+    return _Entry(split, item, on[split]), dropped
 
 
-def _place_written(query: Query, qrels: list[Qrel], sides: Mapping[str, str]) -> Placed:
-    split = sides[qrels[0].passage_id]
+def _place_written(item: _Item, sides: Mapping[str, str]) -> Placed:
+    split = sides[item.qrels[0].passage_id]
     if split in SPLITS:
-        return _Entry(split, query, qrels), []
-    return None, [_reject(query, *HELD_OUT)]
+        here = [qrel for qrel in item.qrels if sides[qrel.passage_id] == split]
+        return _Entry(split, item, here), []
+    return None, [_reject(item, *HELD_OUT)]
 
 
-def _without_repetitions(placed: Sequence[_Entry]) -> tuple[list[_Entry], list[Rejection]]:
+def _without_repetitions(placed: Sequence[_Entry]) -> tuple[list[_Entry], Dropped]:
     """Return each question on one side alone: the test's, else dev's."""
     home: dict[str, str] = {}
     for split in SPLITS:
-        home |= {question_key(e.query.text): split for e in placed if e.split == split}
+        home |= {question_key(e.item.query.text): split for e in placed if e.split == split}
     kept: list[_Entry] = []
     rejections = []
     seen: set[str] = set()
     for entry in placed:
-        key = question_key(entry.query.text)
+        key = question_key(entry.item.query.text)
         if entry.split != home[key]:
             detail = f"The same question is in {home[key]}."
-            rejections.append(_reject(entry.query, f"also_in_{home[key]}", detail))
-        elif key in seen and entry.query.writer != "person":
-            rejections.append(_reject(entry.query, "duplicate_question", "It was asked already."))
+            rejections.append(_reject(entry.item, f"also_in_{home[key]}", detail))
+        elif key in seen and entry.item.query.writer != "person":
+            rejections.append(_reject(entry.item, "duplicate_question", "It was asked already."))
         else:
             seen.add(key)
             kept.append(entry)
     return kept, rejections
 
 
-def _reject(query: Query, reason: str, detail: str) -> Rejection:
-    return Rejection(query.id, "curate", reason, detail, query.text[:2000])
+def _reject(item: _Item, reason: str, detail: str) -> tuple[bool, Rejection]:
+    text = item.query.text[:2000]
+    return bool(item.question), Rejection(item.query.id, "curate", reason, detail, text)

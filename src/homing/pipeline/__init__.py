@@ -7,8 +7,10 @@ Each stage has two doors: a function on plain values (`ingest`, `write`, `curate
 from homing.pipeline.conclusion import verdict
 from homing.pipeline.curation import Curated, curate
 from homing.pipeline.evaluation import Evaluated, evaluate, evaluate_dataset
+from homing.pipeline.fates import SeenQuestion
 from homing.pipeline.ingestion import Ingested, ingest
 from homing.pipeline.job import Job, StageResult, open_job
+from homing.pipeline.looking import Looked, look_at_questions
 from homing.pipeline.running import STAGES, Outcome, run, run_job
 from homing.pipeline.training import train, train_dataset
 from homing.pipeline.writing import Written, write
@@ -19,13 +21,16 @@ __all__ = [
     "Evaluated",
     "Ingested",
     "Job",
+    "Looked",
     "Outcome",
+    "SeenQuestion",
     "StageResult",
     "Written",
     "curate",
     "evaluate",
     "evaluate_dataset",
     "ingest",
+    "look_at_questions",
     "open_job",
     "run",
     "run_job",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from homing.curation.duplicates import find_groups
 from homing.dataset import iter_documents, load_passages
 from homing.errors import UsageError
 from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, PASSAGES, Job, inputs_of
+from homing.pipeline.language_models import language_model
 from homing.progress import say
 from homing.settings import WriteSettings
 from homing.types import Passage, passage_input
@@ -21,11 +21,8 @@ from homing.types import Passage, passage_input
 if TYPE_CHECKING:
     from homing.writing.llm import LLMWriter
 
-LEDGER = "ledger.sqlite"
 QUESTIONS_PER_PASSAGE = 2
 BATCH_PRICE = 0.5
-LOCAL_TIMEOUT_S = 3600.0
-"""A call to a model in this process waits its turn, which is no fault of the model."""
 
 
 @contextmanager
@@ -42,50 +39,36 @@ def language_model_writer(
         UsageError: Prompt, examples or the model's name are wrong.
         ProviderError: There is no key for the provider.
     """
-    from homing.llm.dispatch import Limits, ask_all
-    from homing.llm.ledger import Ledger
-    from homing.llm.making import make_provider, parse_spec
+    from homing.llm.dispatch import ask_all
     from homing.llm.prices import price_of
     from homing.writing.llm import LLMWriter
     from homing.writing.prompts import load_prompt
 
     settings = job.settings.write
     prompt, examples = load_prompt(settings.prompt), read_examples(settings.examples)
-    is_local = parse_spec(settings.writer)[0] == "local"
-    limits = Limits(settings.max_concurrency, settings.max_tries, timeout_s=settings.timeout_s)
-    if is_local:
-        limits = Limits(min(16, settings.max_concurrency), settings.max_tries, 1, LOCAL_TIMEOUT_S)
     ask: Any = ask_all
     if settings.batch:
         from homing.llm.batch import ask_in_batches
 
         ask = ask_in_batches
-    with Ledger(ledger_path(job)) as ledger:
-        provider = make_provider(
-            settings.writer,
-            base_url=settings.base_url,
-            ledger=ledger,
-            timeout_s=limits.timeout_s,
+    price = settings.price or price_of(settings.writer, settings.base_url)
+    with language_model(job, settings.writer, settings.base_url, price) as model:
+        yield LLMWriter(
+            model.provider,
+            model.ledger,
+            prompt=prompt,
+            questions_per_passage=settings.questions_per_passage or QUESTIONS_PER_PASSAGE,
+            seed=settings.seed,
+            examples=examples,
+            neighbours=settings.neighbours,
+            languages={d.id: d.language for d in iter_documents(job.path(DOCUMENTS))},
+            asked=chosen_passages(job, passages),
+            limits=model.limits,
+            per_million=model.per_million,
+            budget_usd=settings.budget,
+            again=again,
+            ask=ask,
         )
-        try:
-            yield LLMWriter(
-                provider,
-                ledger,
-                prompt=prompt,
-                questions_per_passage=settings.questions_per_passage or QUESTIONS_PER_PASSAGE,
-                seed=settings.seed,
-                examples=examples,
-                neighbours=settings.neighbours,
-                languages={d.id: d.language for d in iter_documents(job.path(DOCUMENTS))},
-                asked=chosen_passages(job, passages),
-                limits=limits,
-                per_million=settings.price or price_of(settings.writer, settings.base_url),
-                budget_usd=settings.budget,
-                again=again,
-                ask=ask,
-            )
-        finally:
-            asyncio.run(provider.close())
 
 
 def estimate_writing(job: Job) -> dict[str, Any]:
@@ -126,12 +109,6 @@ def describe_estimate(found: Mapping[str, Any]) -> str:
         lines.append(f"  seconds            {seconds:>12,.0f}")
     basis = "corrected by what the provider counted before" if found["n_learned_from"] else ""
     return "\n".join([*lines, f"Nothing was sent{', ' + basis if basis else ''}."])
-
-
-def ledger_path(job: Job) -> Path:
-    """Return where the paid calls of a job are kept."""
-    given = job.settings.write.ledger
-    return Path(given).expanduser() if given else job.path(LEDGER)
 
 
 def read_examples(path: str | None) -> list[str]:

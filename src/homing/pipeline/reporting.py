@@ -27,6 +27,7 @@ from homing.pipeline.job import (
 )
 from homing.pipeline.training import load_log
 from homing.reporting.data import DatasetFacts, ModelFacts, ReportData, count_questions
+from homing.reporting.funnel import read_funnel
 from homing.reporting.model_card import render_model_card
 from homing.reporting.numbers import percent, point_range, points
 from homing.reporting.render import render_report
@@ -87,6 +88,7 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
             for stage in ("ingest", "write", "curate")
             for rejection in load_rejections(job.path(f"{REJECTIONS}/{stage}.parquet"))
         ],
+        funnel=read_funnel(summaries["curate"]),
         audit=load_audit(summaries["curate"]),
         training=load_log(summaries["train"]),
         ablation_notes=ablation_notes(evaluation),
@@ -147,6 +149,8 @@ def _report_into(job: Job, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
         "winner": opinion.winner,
         "outcome": opinion.outcome,
         "difference_hit@5": comparison.difference.value if comparison else None,
+        "n_written": data.funnel.n_written if data.funnel else None,
+        "n_kept": data.funnel.n_kept if data.funnel else None,
         "verdict": "\n".join(summary_lines(data)),
         "report": report.name,
     }

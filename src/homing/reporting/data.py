@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from homing.reporting.funnel import Funnel
 from homing.types import Audit, Evaluation, Passage, Query, Rejection, TrainingLog
 
 N_EXAMPLES = 3
@@ -97,6 +98,8 @@ class ReportData:
         relevant: Query id -> {passage id: grade}, as `Dataset.split` returns it.
         groups: Passage id -> duplicate group; passages without one stand alone.
         document_paths: Document id -> path.
+        rejections: Of all stages, each in the order in which it was saved.
+        funnel: What the filters left of the written questions; None where that was not counted.
         audit: None for datasets that Homing did not split.
         training: None where nothing was trained.
         ablation_notes: Sentences on what each part brings, such as the offline writer alone.
@@ -118,6 +121,7 @@ class ReportData:
     groups: Mapping[str, str] = field(default_factory=dict)
     document_paths: Mapping[str, str] = field(default_factory=dict)
     rejections: Sequence[Rejection] = ()
+    funnel: Funnel | None = None
     audit: Audit | None = None
     training: TrainingLog | None = None
     ablation_notes: Sequence[str] = ()

@@ -39,7 +39,7 @@ def group_rejections(rejections: Sequence[Rejection]) -> list[RejectionGroup]:
             code=reason,
             n=len(found),
             example=_example(found),
-            text=_cut(_example(found).text),
+            text=cut(_example(found).text, MAX_TEXT_LENGTH),
         )
         for (stage, reason), found in members.items()
     ]
@@ -51,13 +51,14 @@ def in_words(code: str) -> str:
     return code.replace("_", " ").capitalize()
 
 
+def cut(text: str, length: int) -> str:
+    """Return a text as one line of at most `length` characters; " …" follows where more was."""
+    text = " ".join(text.split())
+    if len(text) <= length:
+        return text
+    return text[:length].rsplit(None, 1)[0] + " …"
+
+
 def _example(found: Sequence[Rejection]) -> Rejection:
     """Return the first that has a text to show, else the first."""
     return next((rejection for rejection in found if rejection.text.strip()), found[0])
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    if len(text) <= MAX_TEXT_LENGTH:
-        return text
-    return text[:MAX_TEXT_LENGTH].rsplit(None, 1)[0] + " …"

@@ -27,6 +27,7 @@ from homing.reporting.charts import (
     loss_chart,
 )
 from homing.reporting.data import ReportData
+from homing.reporting.funnel import show_funnel
 from homing.reporting.leaderboard import all_measures, big_numbers, measures_shown, rows, ticks
 from homing.reporting.naming import short_name
 from homing.reporting.outcomes import won_and_lost
@@ -42,6 +43,7 @@ CONTENTS = {
     "depth": "Hit rate",
     "training": "Training",
     "questions": "Questions",
+    "funnel": "Written and kept",
     "dropped": "Dropped",
     "audit": "Audit",
     "won-and-lost": "Won and lost",
@@ -122,6 +124,9 @@ def _evidence_parts(data: ReportData) -> dict[str, Any]:
     outcomes = won_and_lost(data)
     absent = {"training"} if data.training is None else set()
     absent |= {"won-and-lost"} if outcomes is None else set()
+    absent |= {"funnel"} if data.funnel is None else set()
+    funnel = show_funnel(data.funnel, data.rejections) if data.funnel else None
+    dropped = funnel.rest if funnel else data.rejections
     shared = data.audit.shared if data.audit else {}
     return {
         "contents": [(a, label) for a, label in CONTENTS.items() if a not in absent],
@@ -130,7 +135,9 @@ def _evidence_parts(data: ReportData) -> dict[str, Any]:
         "kinds": data.dataset.questions,
         "splits": data.dataset.splits,
         "writer_label": _writer_label,
-        "rejections": group_rejections(data.rejections),
+        "funnel_steps": funnel.steps if funnel else (),
+        "n_dropped": len(dropped),
+        "rejections": group_rejections(dropped),
         "audit_columns": list(dict.fromkeys(what for counts in shared.values() for what in counts)),
         "outcomes": outcomes,
         "prompt_sentence": prompt_sentence(data.model),
@@ -168,6 +175,7 @@ def _environment() -> Environment:
         numbers.duration,
         numbers.measure_name,
         numbers.p_value,
+        numbers.percent,
         numbers.point_range,
         numbers.points,
         numbers.seconds,

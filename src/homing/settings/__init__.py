@@ -1,8 +1,8 @@
 """Settings of a whole job. Only the CLI and the pipeline know them; stages take plain keywords."""
 
+from homing.settings.curating import CurateSettings
 from homing.settings.model import (
     DEFAULT_BASE_MODEL,
-    CurateSettings,
     EvaluateSettings,
     IngestSettings,
     Settings,

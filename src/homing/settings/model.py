@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from homing.settings.curating import CurateSettings
 from homing.settings.section import NO_EFFECT, Section
 from homing.settings.writing import WriteSettings
 
@@ -28,43 +29,6 @@ class IngestSettings(Section):
         description="Files read at the same time; 0 means one for each processor core.",
         json_schema_extra=NO_EFFECT,
     )
-
-
-class CurateSettings(Section):
-    """Dropping poor questions and splitting what is left."""
-
-    dev_fraction: float = Field(
-        0.1, ge=0, lt=1, description="Share of the passages whose questions choose the checkpoint."
-    )
-    test_fraction: float = Field(
-        0.2,
-        ge=0,
-        lt=1,
-        description="Share whose questions are kept for the final test; not used when test "
-        "questions are given.",
-    )
-    round_trip: int | None = Field(
-        None,
-        ge=0,
-        description="Keep a question only if the base model fused with BM25 finds its passage "
-        "among the first N; 0 keeps all. null takes 20 for a language model's questions and 0 "
-        "for the offline writer's.",
-    )
-    copied: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Drop a language model's question if more than this share of its words "
-        "stands in a row in its passage; 1 keeps all.",
-    )
-    near_duplicate: float = Field(
-        0.9,
-        gt=0,
-        le=1,
-        description="Drop a language model's question if it is this like another one (cosine); "
-        "1 keeps all.",
-    )
-    seed: int = Field(0, ge=0, description="Decides which passages fall into which split.")
 
 
 class TrainSettings(Section):

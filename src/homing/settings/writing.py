@@ -59,7 +59,7 @@ class WriteSettings(Section):
     price: tuple[float, float] | None = Field(
         None,
         description="Dollars for a million tokens in and out, such as [0.25, 2.0]; null takes "
-        "what is known of the model.",
+        "what is known of the model. Also the judge's, where the price of that is not known.",
     )
     batch: bool = Field(
         False,

@@ -18,6 +18,8 @@ from homing.dataset import Dataset
 from homing.types import Passage, Query, Span, content_id, passage_input
 
 OFFLINE_WRITER = "extractive"
+FULLY = 2
+"""The grade of a passage that answers a question in full, where answers are graded at all."""
 MIN_VIEW_CHARACTERS = 40
 """A view shorter than this says nothing; the passage is then shown whole."""
 
@@ -27,8 +29,8 @@ class Example:
     """A passage with the questions that it answers.
 
     Attributes:
-        right: Every passage and group that a question's answer may be counted in is never a
-            negative for it: ids of all passages judged relevant, by question.
+        right: Question id -> ids of all passages judged relevant, and of their duplicates: what
+            answers a question is never a negative for it.
         group: Group id of the passage; equal groups are never each other's negatives.
     """
 
@@ -46,19 +48,26 @@ class Example:
 def training_examples(dataset: Dataset, split: str) -> list[Example]:
     """Return one example for each passage that a question of `split` is answered by.
 
-    In corpus order; the questions of one passage in the order of the qrels.
+    In corpus order; the questions of one passage in the order of the qrels. Where a passage answers
+    a question in full (grade 2 and above), those that do in part (grade 1) are not learned from,
+    but are never a negative for it either, and nor are duplicates of any of them.
     """
-    relevant: dict[str, set[str]] = {}
+    relevant = dataset.split(split)
+    members = dataset.group_members()
+    right = {
+        query_id: frozenset(p for own in grades for p in members[dataset.group_of(own)])
+        for query_id, grades in relevant.items()
+    }
+    least = {query_id: min(FULLY, max(grades.values())) for query_id, grades in relevant.items()}
     by_passage: dict[str, list[Query]] = {}
     for qrel in dataset.qrels[split]:
-        if qrel.grade >= 1:
-            relevant.setdefault(qrel.query_id, set()).add(qrel.passage_id)
+        if qrel.grade >= least.get(qrel.query_id, FULLY):
             by_passage.setdefault(qrel.passage_id, []).append(dataset.queries[qrel.query_id])
     return [
         Example(
             passage=passage,
             queries=tuple(by_passage[passage_id]),
-            right={q.id: frozenset(relevant[q.id]) for q in by_passage[passage_id]},
+            right={q.id: right[q.id] for q in by_passage[passage_id]},
             group=dataset.groups.get(passage_id, passage_id),
         )
         for passage_id, passage in dataset.corpus.items()

@@ -1,0 +1,68 @@
+"""A language model that a job asks: its provider, what it costs, and the ledger of paid calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homing.pipeline.job import Job
+
+if TYPE_CHECKING:
+    from homing.llm.dispatch import Limits
+    from homing.llm.ledger import Ledger
+    from homing.llm.provider import Provider
+
+Price = tuple[float, float]
+"""Dollars for a million tokens in and out."""
+
+LEDGER = "ledger.sqlite"
+LOCAL_CONCURRENCY = 16
+LOCAL_TIMEOUT_S = 3600.0
+"""A call to a model in this process waits its turn, which is no fault of the model."""
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A model to ask, and all that asking takes; `per_million` is None where it is not known."""
+
+    provider: Provider
+    ledger: Ledger
+    limits: Limits
+    per_million: Price | None = None
+
+
+@contextmanager
+def language_model(
+    job: Job, spec: str, base_url: str | None, per_million: Price | None
+) -> Iterator[LanguageModel]:
+    """Give the model of a name such as "openai:gpt-5-mini"; provider and ledger are closed after.
+
+    Raises:
+        UsageError: The name or the URL is none, or the ledger cannot be read.
+        ProviderError: There is no key.
+    """
+    from homing.llm.dispatch import Limits
+    from homing.llm.ledger import Ledger
+    from homing.llm.making import make_provider, parse_spec
+
+    settings = job.settings.write
+    limits = Limits(settings.max_concurrency, settings.max_tries, timeout_s=settings.timeout_s)
+    if parse_spec(spec)[0] == "local":
+        n_at_once = min(LOCAL_CONCURRENCY, settings.max_concurrency)
+        limits = Limits(n_at_once, settings.max_tries, 1, LOCAL_TIMEOUT_S)
+    with Ledger(ledger_path(job)) as ledger:
+        provider = make_provider(spec, base_url=base_url, ledger=ledger, timeout_s=limits.timeout_s)
+        try:
+            yield LanguageModel(provider, ledger, limits, per_million)
+        finally:
+            asyncio.run(provider.close())
+
+
+def ledger_path(job: Job) -> Path:
+    """Return where the paid calls of a job are kept."""
+    given = job.settings.write.ledger
+    return Path(given).expanduser() if given else job.path(LEDGER)
