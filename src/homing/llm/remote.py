@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from homing.llm import wire
 from homing.llm.ledger import Ledger
 from homing.llm.manners import Ladder, Manners
+from homing.llm.pools import Pools
 from homing.llm.provider import (
     ChatAnswer,
     ChatRequest,
@@ -125,8 +126,8 @@ class RemoteProvider:
         return self._client
 
     async def _open(self) -> AsyncGenerator[Any, None]:
-        """Yield a client; the end of an event loop closes its generators, and so the client."""
-        client = self._make_client()
+        """Yield the clients; the end of an event loop closes its generators, and so the client."""
+        client = Pools(self._make_client)
         try:
             yield client
         finally:
