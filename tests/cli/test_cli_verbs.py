@@ -126,6 +126,11 @@ def test_set_reads_its_value_as_yaml_and_wins_over_flags():
     assert given == {"train.epochs": 2, "write.writer": "none"}
 
 
+def test_null_of_set_is_told_from_a_flag_that_was_not_given():
+    given = overrides(["write.max_passages=null"], write__prompt=None)
+    assert given == {"write.max_passages": None}
+
+
 def test_one_seed_sets_every_seed():
     settings = load_settings(None, overrides(seed=7))
     seeds = {settings.write.seed, settings.curate.seed, settings.train.seed, settings.evaluate.seed}

@@ -98,10 +98,11 @@ def test_a_section_with_every_line_commented_out_means_its_defaults(tmp_path):
     assert load_settings(path) == Settings()
 
 
-def test_options_win_over_the_file_and_options_not_given_do_not(tmp_path):
-    path = write(tmp_path, "train:\n  epochs: 3\n  seed: 7\n")
-    settings = load_settings(path, {"train.epochs": 2, "train.seed": None, "curate.seed": 5})
+def test_options_win_over_the_file_and_null_unsets(tmp_path):
+    path = write(tmp_path, "train:\n  epochs: 3\n  seed: 7\n  max_tokens: 64\n")
+    settings = load_settings(path, {"train.epochs": 2, "train.max_tokens": None, "curate.seed": 5})
     assert (settings.train.epochs, settings.train.seed, settings.curate.seed) == (2, 7, 5)
+    assert settings.train.max_tokens is None
 
 
 def test_an_unknown_option_is_a_usage_error_too():

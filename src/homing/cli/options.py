@@ -154,7 +154,8 @@ def overrides(
         settings: "NAME=VALUE" texts of --set; the value is read as YAML. They win over flags.
         seed: Sets every seed there is.
         flags: Setting with "__" for the dot -> value, None where the flag was not given. Paths
-            become absolute, since the settings are kept for later runs from anywhere.
+            become absolute, since the settings are kept for later runs from anywhere. A null of
+            --set is kept: it unsets.
 
     Raises:
         UsageError: A text of --set is not NAME=VALUE.
@@ -163,12 +164,13 @@ def overrides(
     for name, value in flags.items():
         kept = str(Path(value).expanduser().absolute()) if isinstance(value, Path) else value
         values[name.replace("__", ".")] = kept
+    values = {name: value for name, value in values.items() if value is not None}
     for text in settings or ():
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set takes NAME=VALUE, such as train.epochs=2, not {text!r}.")
         values[name.strip()] = _read_value(value)
-    return {name: value for name, value in values.items() if value is not None}
+    return values
 
 
 def writing(

@@ -25,7 +25,7 @@ def load_settings(
 
     Args:
         path: A homing.yaml; relative paths in it are taken from its own folder. None: no file.
-        overrides: Dotted name to value, such as {"train.epochs": 2}; None values are left out.
+        overrides: Dotted name to value, such as {"train.epochs": 2}; None unsets what a file sets.
 
     Raises:
         UsageError: The file cannot be read, a key is unknown or a value out of range; the message
@@ -37,9 +37,8 @@ def load_settings(
         values, lines = _read_yaml(Path(path))
         values = _with_absolute_paths(values, Path(path).resolve().parent)
     for name, value in (overrides or {}).items():
-        if value is not None:
-            values = _with_value(values, name.split("."), value)
-            lines.pop(tuple(name.split(".")), None)
+        values = _with_value(values, name.split("."), value)
+        lines.pop(tuple(name.split(".")), None)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
