@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from homing.llm import wire
 from homing.llm.ledger import Ledger
 from homing.llm.manners import Ladder, Manners
-from homing.llm.pools import Pools
 from homing.llm.provider import (
     ChatAnswer,
     ChatRequest,
@@ -126,8 +125,8 @@ class RemoteProvider:
         return self._client
 
     async def _open(self) -> AsyncGenerator[Any, None]:
-        """Yield the clients; the end of an event loop closes its generators, and so the client."""
-        client = Pools(self._make_client)
+        """Yield a client; the end of an event loop closes its generators, and so the client."""
+        client = self._make_client()
         try:
             yield client
         finally:
@@ -271,7 +270,9 @@ class RemoteProvider:
         return f"{message}." if message and message[-1] not in ".!?" else message
 
     def _cause(self, error: Exception) -> str:
-        cause = error.__cause__ or error
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the SDK and its transport wrap each in its own way
+            cause = cause.__cause__
         return self._shown(f"{type(cause).__name__}: {cause}").rstrip(".")
 
 

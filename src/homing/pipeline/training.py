@@ -27,15 +27,13 @@ from homing.pipeline.job import (
 )
 from homing.progress import say
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
-from homing.settings import Settings, TrainSettings, load_settings
+from homing.settings import TrainSettings, load_settings
 from homing.types import TrainingLog, content_id
 
 if TYPE_CHECKING:
     from homing.training.settings import TrainingSettings
 
 PERSON = "person"
-DEV_FRACTION = 0.05
-"""Of a dataset that has no dev: enough to tell tuned from base, and every pair counts."""
 
 
 def train(
@@ -45,7 +43,7 @@ def train(
     base_model: str | None = None,
     settings: TrainingSettings | None = None,
     split: str | None = None,
-    dev_fraction: float = DEV_FRACTION,
+    dev_fraction: float = 0.1,
     cache_folder: Path | None = None,
 ) -> TrainingLog:
     """Tune a base model on a dataset, save it in `out`, and return what training did.
@@ -120,18 +118,12 @@ def train_dataset(
         base_model=settings.train.base_model,
         settings=training_settings(settings.train),
         split=split,
-        dev_fraction=_dev_fraction(settings),
+        dev_fraction=settings.curate.dev_fraction,
     )
     summary = {**_summary(log), "model": str(out)}
     text = describe_trained(summary)
     say(f"train: {text} in {log.seconds:.1f} s")
     return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\nModel: {out}")
-
-
-def _dev_fraction(settings: Settings) -> float:
-    """Return what the user chose, or what suits a dataset that comes with nothing else."""
-    curating = settings.curate
-    return curating.dev_fraction if "dev_fraction" in curating.model_fields_set else DEV_FRACTION
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -19,8 +19,7 @@ class CurateSettings(Section):
         0.1,
         ge=0,
         lt=1,
-        description="Share of the passages whose questions choose the checkpoint. A dataset that "
-        "is trained on without a workspace and brings no dev gives 0.05 unless this is set.",
+        description="Share of the passages whose questions choose the checkpoint.",
     )
     test_fraction: float = Field(
         0.2,
