@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEV = "dev"
 DEV_MEASURE = "ndcg@10"
 DEV_DEPTH = 100
-RIVALS = 10
+RIVALS = 3
 """Passages that BM25 ranks first for a dev question; they are what a wrong answer looks like."""
 
 
