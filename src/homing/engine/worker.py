@@ -62,6 +62,8 @@ def serve(connection: Connection) -> None:
             function, answer = load_function(payload)
         else:
             answer = run_item(function, payload, limit_s)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()  # what an item printed must not be lost with a worker that is ended
         connection.send_bytes(answer)
 
 
@@ -78,5 +80,4 @@ def main(socket_number: int, parent_pid: int) -> None:
     threading.Thread(target=end_with, args=(parent_pid,), daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the parent is gone or has closed the engine
         serve(Connection(socket_number))
-    sys.stdout.flush()
     os._exit(0)
