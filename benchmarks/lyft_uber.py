@@ -87,8 +87,9 @@ def original_recipe(data: Path, out: Path) -> dict[str, float]:
 def ours(data: Path, out: Path) -> dict[str, float]:
     """Run `homing train` as a user does; return the seconds of training and of the whole command.
 
-    `training_s` is measured inside the command: loading the model, scoring dev, training and
-    saving. `total_s` is the command from start to end, with the import of all libraries.
+    `training_s` is measured inside the command, as that of the original recipe is: from the loaded
+    model to the tuned one, without the scores on dev before and after, for which the original has
+    no counterpart here. `total_s` is the command from start to end: imports, loading, dev, saving.
     """
     started = time.monotonic()
     answer = subprocess.run(
@@ -98,7 +99,12 @@ def ours(data: Path, out: Path) -> dict[str, float]:
         text=True,
     )
     summary = json.loads(answer.stdout)
-    return {"training_s": summary["seconds"], "total_s": time.monotonic() - started}
+    log = summary["log"]
+    return {
+        "training_s": log["seconds"] - log["dev_seconds"],
+        "dev_s": log["dev_seconds"],
+        "total_s": time.monotonic() - started,
+    }
 
 
 def contenders_of(original: Path, tuned: Path) -> dict[str, str]:
@@ -138,7 +144,10 @@ def markdown(result: dict[str, object]) -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {trained} |")
     n = evaluation["n_queries"]
     lines += ["", f"{n} questions, {evaluation['n_passages']} passages. "]
-    lines[-1] += f"Ours trains {result['ratio']:.1f} times faster than the original recipe."
+    lines[-1] += (
+        f"Ours trains {result['ratio']:.1f} times faster than the original recipe "
+        f"({result['ratio_of_totals']:.1f} times with imports, loading and the scores on dev)."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -169,6 +178,7 @@ def main() -> None:
         "machine": describe_machine(),
         "seconds": {"original": original_s, "ours": ours_s},
         "ratio": original_s["training_s"] / ours_s["training_s"],
+        "ratio_of_totals": original_s["total_s"] / ours_s["total_s"],
         "evaluation": evaluation,
     }
     RESULTS.mkdir(exist_ok=True)

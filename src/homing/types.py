@@ -316,6 +316,8 @@ class TrainingLog:
         dev: (step, dev nDCG@10) pairs; step 0 is the base model.
         kept: "tuned", or "base" when no checkpoint beat the base on dev.
         best_step: The step whose weights were kept.
+        seconds: Wall time from the loaded model to the saved one.
+        dev_seconds: What of it went into scoring dev.
     """
 
     loss: Sequence[tuple[int, float]]
@@ -326,4 +328,5 @@ class TrainingLog:
     n_passages: int
     n_tokens: int
     seconds: float
+    dev_seconds: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)

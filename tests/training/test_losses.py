@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from homing.training.losses import IGNORED, NEGATIVE, OWN, symmetric_info_nce  # noqa: E402
+from homing.training.losses import (  # noqa: E402
+    IGNORED,
+    NEGATIVE,
+    OWN,
+    embed_by_length,
+    symmetric_info_nce,
+)
 
 
 def unit(rows: int, seed: int) -> np.ndarray:
@@ -52,3 +59,20 @@ def test_a_passage_that_is_also_right_is_not_pushed_away() -> None:
 def test_the_other_questions_of_a_passage_are_not_its_negatives() -> None:
     q, p = torch.tensor(unit(2, 5)), torch.tensor(unit(1, 6))
     assert float(symmetric_info_nce(q, p, torch.tensor([[OWN], [OWN]]), 0.05)) == pytest.approx(0)
+
+
+def test_rows_embedded_in_parts_of_like_length_are_those_of_one_pass(tiny_model: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(tiny_model), device="cpu").eval()
+    texts = ["one", "what is the meaning of revenue in the report", "a b c", "d e", "f g h i j k"]
+    features = dict(model.preprocess(texts))
+    padded = features["attention_mask"].numel()
+    assert int(features["attention_mask"].sum()) < padded
+    passed: list[int] = []
+    model.register_forward_pre_hook(lambda _, rows: passed.append(rows[0]["input_ids"].numel()))
+    parts = embed_by_length(model, features, n_parts=2)
+    assert len(passed) == 2
+    assert sum(passed) < padded
+    whole = model(dict(features))["sentence_embedding"]
+    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 
 DevScore = Callable[[Encoder], float]
 """Returns dev nDCG@10 of an encoder; higher is better."""
+
+
+class TimedScore:
+    """A dev score that adds up the seconds it takes."""
+
+    def __init__(self, score: DevScore) -> None:
+        self.score = score
+        self.seconds = 0.0
+
+    def __call__(self, encoder: Encoder) -> float:
+        """Return the score of an encoder."""
+        started = time.monotonic()
+        try:
+            return self.score(encoder)
+        finally:
+            self.seconds += time.monotonic() - started
 
 
 def evaluation_steps(n_steps: int, n_evaluations: int) -> frozenset[int]:

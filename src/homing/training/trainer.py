@@ -25,6 +25,7 @@ from homing.retrieval.models import load_sentence_transformer
 from homing.training.best import BestWeights
 from homing.training.callbacks import (
     DevScore,
+    TimedScore,
     dev_score,
     evaluation_steps,
     make_callback,
@@ -87,15 +88,16 @@ def train(
         )
     drawn = f" of {len(every):,} (max_offline_passages)" if len(examples) < len(every) else ""
     progress.say(f"train: {n_pairs:,} pairs over {len(examples):,} passages{drawn}")
-    started = time.monotonic()
     model = load_for_training(base_model, settings)
+    started = time.monotonic()
+    timed = TimedScore(score_dev) if score_dev else None
     checkpoints = out / CHECKPOINTS
     lengths = _lengths(model, examples)
-    base_score = dev_score(model, score_dev) if score_dev else None
+    base_score = dev_score(model, timed) if timed else None
     best = BestWeights(checkpoints, base_score, _job_key(base_model, settings, examples))
     merge = Merge(model, settings.merge_weight or 1.0)
     with _quiet_libraries():
-        history = _fit(model, examples, lengths, settings, checkpoints, best, merge, score_dev)
+        history = _fit(model, examples, lengths, settings, checkpoints, best, merge, timed)
         if best.kept == "base":
             model = load_for_training(base_model, settings)
         elif best.step:
@@ -113,6 +115,7 @@ def train(
         n_passages=len(examples),
         n_tokens=sum(lengths) * settings.epochs,
         seconds=time.monotonic() - started,
+        dev_seconds=timed.seconds if timed else 0.0,
         settings=asdict(settings),
     )
 
