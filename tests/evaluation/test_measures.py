@@ -234,3 +234,33 @@ def check_against_evaluator(means: dict[str, float], evaluator, model) -> None:
             for k, expected in found[f"{name}@k"].items():
                 if f"{ours}@{k}" in means:
                     assert means[f"{ours}@{k}"] == pytest.approx(float(expected), abs=1e-6), name
+
+
+def test_a_budget_of_tokens_counts_what_is_handed_over_whole():
+    run = run_of({"q": ["p0", "p1", "p2"], "r": ["p2", "p0", "p1"]})
+    qrels = [Qrel("q", "p2"), Qrel("r", "p2")]
+    tokens = [900] * len(PASSAGES)
+    names = ("hit@2000tokens", "hit@3")
+    measured = measure_run(run, qrels, names=names, passage_tokens=tokens)
+    assert measured.values["hit@2000tokens"].tolist() == [0.0, 1.0]  # the third would pass 2,000
+    assert measured.values["hit@3"].tolist() == [1.0, 1.0]
+    assert list(measured.values) == list(names)
+
+
+def test_a_near_duplicate_that_is_handed_over_takes_its_share_of_the_budget():
+    run = run_of({"q": ["p0", "p1", "p2"]})
+    groups = {"p0": "same", "p1": "same"}
+    measured = measure_run(
+        run,
+        [Qrel("q", "p2")],
+        groups=groups,
+        names=("hit@2", "hit@2000tokens"),
+        passage_tokens=[900] * len(PASSAGES),
+    )
+    assert measured.values["hit@2"].tolist() == [1.0]
+    assert measured.values["hit@2000tokens"].tolist() == [0.0]
+
+
+def test_a_budget_without_the_passages_tokens_is_refused():
+    with pytest.raises(ValueError, match="tokens of every passage"):
+        measure_run(run_of({"q": ["p0"]}), [Qrel("q", "p0")], names=("hit@2000tokens",))

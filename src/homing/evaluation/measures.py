@@ -5,7 +5,8 @@ Definitions follow trec_eval (hit is its `success`, ndcg its `ndcg_cut` with lin
 corpus first. Cost: O(queries x depth of the run).
 
 Near-duplicates: where groups are given, a group counts as one passage. It is relevant if any of
-its members is; only its best-ranked member keeps a rank, the others are passed over.
+its members is; only its best-ranked member keeps a rank, the others are passed over. A budget of
+tokens is the exception: a near-duplicate that is handed over is paid for.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ MEASURES = (
 CURVE = tuple(f"hit@{k}" for k in HIT_CUTOFFS)
 ALL_MEASURES = (*MEASURES, *(name for name in CURVE if name not in MEASURES))
 
+BUDGET_TOKENS = 2_000
+BUDGET = f"hit@{BUDGET_TOKENS}tokens"
+"""Whether the right passage is, whole, within what a prompt of so many tokens holds."""
+
 _NAME = re.compile(r"(hit|recall|precision|mrr|ndcg|map)@([1-9]\d*)")
+_BUDGET_NAME = re.compile(r"hit@([1-9]\d*)tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ def measure_run(
     *,
     groups: Mapping[str, str] | None = None,
     names: Sequence[str] = ALL_MEASURES,
+    passage_tokens: Sequence[int] | None = None,
 ) -> Measured:
     """Return the measures of a run, query by query.
 
@@ -74,12 +81,16 @@ def measure_run(
 
     Args:
         groups: Passage id -> id of its group of near-duplicates; those not named stand alone.
-        names: Such as "hit@5", "mrr@10"; a cutoff beyond the run's depth sees what there is.
+        names: Such as "hit@5", "mrr@10", "hit@2000tokens"; a cutoff beyond the run's depth sees
+            what there is.
+        passage_tokens: Tokens of each passage, as `run.passage_ids`; for budgets of tokens.
 
     Raises:
-        ValueError: If a name is unknown or the run holds a query twice.
+        ValueError: If a name is unknown, the run holds a query twice, or a budget is asked for
+            without the passages' tokens.
     """
-    parsed = [_parse_name(name) for name in names]
+    budgets = {name: int(m[1]) for name in names if (m := _BUDGET_NAME.fullmatch(name))}
+    parsed = {name: _parse_name(name) for name in names if name not in budgets}
     if len(set(run.query_ids)) != len(run.query_ids):
         raise ValueError("The run holds a query id twice.")
     unit_of = groups or {}
@@ -95,9 +106,11 @@ def measure_run(
     n_relevant = np.array([len(grades) for grades in relevant.values()], dtype=np.float64)
     ideal = _padded([sorted(grades.values(), reverse=True) for grades in relevant.values()])
     values = {
-        name: _measure(kind, k, gains, n_relevant, ideal)
-        for name, (kind, k) in zip(names, parsed, strict=True)
+        name: _measure(kind, k, gains, n_relevant, ideal) for name, (kind, k) in parsed.items()
     }
+    for name, budget in budgets.items():
+        values[name] = _within_budget(run, relevant, unit_of, budget, passage_tokens)
+    values = {name: values[name] for name in names}
     excluded = dict.fromkeys(q for q in (*judged, *run.query_ids) if q not in relevant)
     return Measured(tuple(relevant), values, tuple(excluded))
 
@@ -126,6 +139,30 @@ def _gains(
         ranked = dict.fromkeys(units[position] for position in positions if position >= 0)
         gains[row, : len(ranked)] = [grades.get(unit, 0) for unit in ranked]
     return gains
+
+
+def _within_budget(
+    run: Run,
+    relevant: Mapping[str, Mapping[str, int]],
+    unit_of: Mapping[str, str],
+    budget: int,
+    passage_tokens: Sequence[int] | None,
+) -> Values:
+    """Return 1.0 where a right passage ends within the first `budget` tokens, in rank order."""
+    if passage_tokens is None or len(passage_tokens) != len(run.passage_ids):
+        raise ValueError("A budget of tokens needs the tokens of every passage.")
+    tokens = np.asarray(passage_tokens, dtype=np.int64)
+    units = [unit_of.get(passage_id, passage_id) for passage_id in run.passage_ids]
+    row_of = {query_id: row for row, query_id in enumerate(run.query_ids)}
+    values = np.zeros(len(relevant), dtype=np.float64)
+    for row, (query_id, grades) in enumerate(relevant.items()):
+        if query_id not in row_of:
+            continue
+        ranked = run.ranking[row_of[query_id]]
+        ranked = ranked[ranked >= 0]
+        fitting = ranked[np.cumsum(tokens[ranked]) <= budget]
+        values[row] = any(units[position] in grades for position in fitting.tolist())
+    return values
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Values:
