@@ -7,7 +7,15 @@ import os
 import platform
 from pathlib import Path
 
-LIBRARIES = ("torch", "transformers", "sentence-transformers", "numpy", "pypdfium2", "bm25s")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "numpy",
+    "pypdfium2",
+    "bm25s",
+    "faiss-cpu",
+)
 
 
 def describe_machine() -> dict[str, object]:

@@ -2,9 +2,10 @@
 
     make demo        (or: python examples/demo.py [OUT])
 
-Exports the docstrings of this Python, one Markdown page a module; turns the questions in
-examples/stdlib/, which are keyed by object, into questions about sections of those pages; runs
-the main job, offline; and leaves a workspace with the report in OUT (default: demo/tuned).
+Exports the docstrings of this Python, one Markdown page a module; turns questions that are keyed
+by object (those to train with in examples/stdlib/, those to test with in the package, where they
+are the general set of everybody else) into questions about sections of those pages; runs the main
+job, offline; and leaves a workspace with the report in OUT (default: demo/tuned).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ sys.path.insert(0, str(HERE / "stdlib"))
 
 from export import export  # noqa: E402
 
+from homing.evaluation import general  # noqa: E402
+
 
 def objects_in(pages: Path) -> dict[str, str]:
     """Return the page of every object that has a section, by the object's full name."""
@@ -29,6 +32,12 @@ def objects_in(pages: Path) -> dict[str, str]:
         for name in re.findall(r"^## (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
             found[name] = page.name
     return found
+
+
+QUESTIONS = {
+    "train": HERE / "stdlib" / "train_questions.jsonl",
+    "test": Path(general.__path__[0]) / "python_questions.jsonl",
+}
 
 
 def write_questions(source: Path, objects: dict[str, str], target: Path) -> tuple[int, int]:
@@ -59,7 +68,7 @@ def main() -> int:
     flags = []
     for use in ("train", "test"):
         target = out.parent / f"{use}_questions.jsonl"
-        n_kept, n_left = write_questions(HERE / "stdlib" / target.name, objects, target)
+        n_kept, n_left = write_questions(QUESTIONS[use], objects, target)
         print(f"{n_kept:,} questions to {use} with ({n_left} about objects this Python lacks)")
         flags += [f"--{use}-questions", str(target)]
     command = [sys.executable, "-m", "homing", "run", str(pages), "--out", str(out)]

@@ -78,3 +78,37 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         modules=[transformer, Pooling(32, pooling_mode="mean"), Normalize()], device="cpu"
     ).save_pretrained(str(folder), create_model_card=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_reranker(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real cross-encoder of 2 layers, random weights."""
+    import torch
+    from sentence_transformers import CrossEncoder
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("reranker")
+    torch.manual_seed(5)
+    config = BertConfig.from_pretrained(str(tiny_model), num_labels=1)
+    BertForSequenceClassification(config).save_pretrained(folder / "plain")
+    AutoTokenizer.from_pretrained(str(tiny_model)).save_pretrained(folder / "plain")
+    CrossEncoder(str(folder / "plain"), device="cpu").save_pretrained(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def static_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model2vec folder: random vectors for the words of the handbook."""
+    import numpy as np
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    model2vec = pytest.importorskip("model2vec")
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=["[PAD]", "[UNK]"])
+    tokenizer.train_from_iterator(HANDBOOK.values(), trainer)
+    vectors = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16))
+    folder = tmp_path_factory.mktemp("static") / "model"
+    model2vec.StaticModel(vectors.astype(np.float32), tokenizer).save_pretrained(folder)
+    return folder

@@ -22,7 +22,7 @@ class UsageError(HomingError):
 class MissingDependencyError(HomingError):
     """A library of an extra is not installed; the message names the install command."""
 
-    exit_code = 4
+    exit_code = 9
 
     @classmethod
     def for_extra(cls, library: str, extra: str) -> MissingDependencyError:

@@ -24,6 +24,17 @@ def configure(*, quiet: bool) -> None:
     _quiet = quiet
 
 
+@contextmanager
+def muted() -> Iterator[None]:
+    """Show neither messages nor bars while the block runs, such as one that is timed."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
 def say(message: str) -> None:
     """Print one message line to stderr."""
     if not _quiet:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from handbook_sentences import HANDBOOK
-from homing.cli.questions import as_text, printable
+from homing.cli.questions import as_text
+from homing.cli.terminal import printable
 from homing.curation.questions import read_questions
 from homing.pipeline import Looked, SeenQuestion, look_at_questions
 from homing.types import Question

@@ -78,7 +78,7 @@ def test_a_mistyped_verb_is_wrong_usage(homing):
     [
         (HomingError("the disk is full"), 1),
         (UsageError("no such split"), 2),
-        (MissingDependencyError.for_extra("torch", "train"), 4),
+        (MissingDependencyError.for_extra("torch", "train"), 9),
         (NothingToDoError("no readable file"), 5),
         (WorkspaceBusyError("process 7"), 6),
         (ModelNotFoundError("no model"), 7),

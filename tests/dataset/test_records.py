@@ -183,6 +183,8 @@ def test_a_set_of_other_people_in_shards_and_with_bare_columns_is_read(tmp_path:
     assert dataset.corpus["8"].title == ""
     assert dataset.split("test") == {"1": {"7": 1}}
     assert dataset.groups == {}
+    write("qrels/test-00000-of-00001", **{"query-id": ["1"], "corpus-id": ["8"]})
+    assert load_dataset(tmp_path).split("test") == {"1": {"8": 1}}  # as NanoBEIR has it
 
 
 def test_a_corpus_without_questions_says_how_to_make_them(tmp_path: Path) -> None:

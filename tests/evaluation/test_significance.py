@@ -8,6 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.evaluation.significance import cluster_bootstrap, paired_difference
+from homing.evaluation.spread import (
+    degrees_of_freedom,
+    mean_variance,
+    sum_by_cluster,
+    t_quantile,
+)
 
 values_and_clusters = st.lists(
     st.tuples(st.floats(0, 1), st.sampled_from("abcdefg")), min_size=1, max_size=40
@@ -16,18 +22,26 @@ values_and_clusters = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(values_and_clusters)
-def test_the_interval_lies_within_the_clusters_means_around_the_mean(pairs):
+def test_the_interval_holds_the_mean_and_stays_within_what_is_possible(pairs):
     values = np.array([v for v, _ in pairs])
     labels = [c for _, c in pairs]
     interval = cluster_bootstrap(values, labels, seed=1, n_resamples=400)
-    means = [values[[c == label for c in labels]].mean() for label in set(labels)]
     assert interval.value == pytest.approx(values.mean())
-    assert min(means) - 1e-9 <= interval.low <= interval.high <= max(means) + 1e-9
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.low < interval.high
+    difference, _ = paired_difference(
+        values, values[::-1], labels, seed=1, n_resamples=400, n_flips=200
+    )
+    assert -1 <= difference.low < difference.value + 1e-12
+    assert difference.value - 1e-12 < difference.high <= 1
 
 
 def test_the_same_seed_gives_the_same_interval():
-    values = np.random.default_rng(3).random(200)
-    labels = list(range(200))
+    # One document holds most misses: there the resamples say more than Student's t.
+    values = np.ones(600)
+    values[:20] = 0.0
+    values[40:600:60] = 0.0
+    labels = np.repeat(range(20), 30).tolist()
     assert cluster_bootstrap(values, labels, seed=5) == cluster_bootstrap(values, labels, seed=5)
     assert cluster_bootstrap(values, labels, seed=5) != cluster_bootstrap(values, labels, seed=6)
 
@@ -49,15 +63,54 @@ def test_questions_that_go_together_widen_the_interval():
     assert ratio == pytest.approx(np.sqrt(20), rel=0.15)
 
 
-def test_one_cluster_gives_no_interval_to_speak_of():
+def test_questions_about_one_passage_alone_tell_nothing_about_others():
     interval = cluster_bootstrap(np.array([0.0, 1.0]), ["only", "only"], seed=0)
-    assert (interval.value, interval.low, interval.high) == (0.5, 0.5, 0.5)
+    assert (interval.value, interval.low, interval.high) == (0.5, 0.0, 1.0)
+    difference, p_value = paired_difference(np.ones(2), np.zeros(2), ["only", "only"], seed=0)
+    assert (difference.value, difference.low, difference.high, p_value) == (1.0, -1.0, 1.0, 1.0)
 
 
-def test_contenders_that_do_the_same_do_not_differ():
-    same = np.array([0.0, 1.0, 0.5, 1.0])
-    interval, p_value = paired_difference(same, same, list("abcd"), seed=0)
-    assert (interval.value, interval.low, interval.high, p_value) == (0, 0, 0, 1.0)
+def test_hits_alone_do_not_mean_that_the_next_question_must_be_one():
+    few = cluster_bootstrap(np.ones(10), list(range(10)), seed=0)
+    many = cluster_bootstrap(np.ones(1000), list(range(1000)), seed=0)
+    assert (few.value, few.high) == (1.0, 1.0)
+    assert 0.5 < few.low < 0.8
+    assert 0.99 < many.low < 1.0
+
+
+def test_contenders_that_do_the_same_differ_by_little_if_at_all():
+    same = np.tile([0.0, 1.0, 0.5, 1.0], 100)
+    interval, p_value = paired_difference(same, same, list(range(400)), seed=0)
+    assert (interval.value, p_value) == (0.0, 1.0)
+    assert -0.01 < interval.low == -interval.high < 0
+
+
+def test_few_clusters_give_wider_intervals_than_many_of_the_same_spread():
+    hits = np.tile([1.0, 1.0, 0.0, 1.0], 60)
+    few = cluster_bootstrap(hits, np.repeat(range(6), 40).tolist(), seed=0)
+    # In every cluster the same share: only that there are six of them makes it uncertain.
+    assert few.high - few.low > 0.02
+
+
+def test_a_few_large_documents_are_worth_less_than_as_many_equal_ones():
+    equal = degrees_of_freedom(np.full(20, 10.0))
+    assert equal == pytest.approx(19)
+    assert 1 <= degrees_of_freedom(np.array([100.0, 2, 2, 2, 2, 2, 2])) < 2
+    assert degrees_of_freedom(np.array([7.0, 1.0])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("df", [1, 1.3, 2, 7, 30, 400, 5_000])
+def test_students_t_is_that_of_scipy(df: float):
+    special = pytest.importorskip("scipy.special")
+    for share in (0.8, 0.975):
+        assert t_quantile(share, df) == pytest.approx(special.stdtrit(df, share), rel=1e-4)
+
+
+def test_the_robust_variance_is_the_textbooks_where_clusters_are_equal():
+    values = np.random.default_rng(0).random((60, 1))
+    sums, sizes = sum_by_cluster(values, np.repeat(range(12), 5).tolist())
+    means = sums[:, 0] / 5
+    assert mean_variance(sums, sizes)[0] == pytest.approx(means.var(ddof=1) / 12)
 
 
 def test_few_clusters_are_tested_exactly():
@@ -105,5 +158,7 @@ def test_what_cannot_be_resampled_is_refused():
         cluster_bootstrap(np.array([np.nan]), ["a"], seed=0)
     with pytest.raises(ValueError, match="2 values for 1"):
         cluster_bootstrap(np.array([1.0, 2.0]), ["a"], seed=0)
+    with pytest.raises(ValueError, match="outside of 0 to 1"):
+        cluster_bootstrap(np.array([0.5, 2.0]), ["a", "b"], seed=0)
     with pytest.raises(ValueError, match="cannot be paired"):
         paired_difference(np.zeros(2), np.zeros(3), ["a", "b"], seed=0)

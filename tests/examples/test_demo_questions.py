@@ -12,11 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STDLIB = ROOT / "examples" / "stdlib"
+TEST_QUESTIONS = ROOT / "src" / "homing" / "evaluation" / "general" / "python_questions.jsonl"
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    lines = (STDLIB / f"{name}_questions.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    file = STDLIB / "train_questions.jsonl" if name == "train" else TEST_QUESTIONS
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from homing.errors import HomingError, UsageError
 from homing.llm.ledger import Call, FailedCall, Ledger, price_of_call
-from homing.llm.provider import ChatAnswer, ChatRequest
+from homing.llm.provider import ChatAnswer, ChatRequest, EmbeddingAnswer
 
 QUESTION = ChatAnswer("How long is parental leave?", "stop", 500, 20, 1.5)
 NONSENSE = ChatAnswer("As an AI model,", "stop", 500, 5, 0.5)
@@ -150,6 +151,47 @@ def test_a_ledger_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(UsageError, match="later version"):
         Ledger(path)
+
+
+def test_a_ledger_of_the_first_version_keeps_what_it_holds_and_learns_about_vectors(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "l"
+    with Ledger(path) as ledger:
+        record(ledger, "k")
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE vectors")
+        db.execute("PRAGMA user_version = 1")
+    with Ledger(path) as ledger, Ledger(path) as beside:
+        assert ledger.find("k") is not None
+        ledger.record_vectors([b"a"], vectors_of([[0.6, 0.8]]), provider="p", price_usd=None)
+        assert beside.find_vectors([b"a"])[b"a"].tolist() == pytest.approx([0.6, 0.8])
+
+
+def vectors_of(rows: list[list[float]]) -> EmbeddingAnswer:
+    return EmbeddingAnswer(np.array(rows, dtype=np.float32), 10, 0.5)
+
+
+def test_vectors_are_found_again_bit_by_bit_and_counted_as_one_call(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((1200, 8)).astype(np.float32)
+    keys = [f"text {n}".encode() for n in range(1200)]
+    with Ledger(tmp_path / "l") as ledger:
+        answer = EmbeddingAnswer(rows, 6000, 0.5)
+        ledger.record_vectors(keys, answer, provider="openai:m", price_usd=0.0001)
+    with Ledger(tmp_path / "l") as ledger:
+        found = ledger.find_vectors([*keys, b"another"])
+        assert len(found) == 1200
+        assert all(np.array_equal(found[key], row) for key, row in zip(keys, rows, strict=True))
+        spent = ledger.spent(purpose="embed", provider="openai:m")
+        assert (spent.n_calls, spent.input_tokens, spent.price_usd) == (1, 6000, 0.0001)
+
+
+def test_vectors_that_are_there_stay_when_they_come_again(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l") as ledger:
+        for number in (1.0, 2.0):
+            ledger.record_vectors([b"a"], vectors_of([[number]]), provider="p", price_usd=0.5)
+        assert ledger.find_vectors([b"a"])[b"a"].tolist() == [1.0]
+        assert ledger.spent().price_usd == 1.0
 
 
 def test_a_folder_in_the_place_of_a_ledger_is_an_error_that_names_it(tmp_path: Path) -> None:

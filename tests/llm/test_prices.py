@@ -69,3 +69,9 @@ def test_a_server_named_by_the_environment_counts(monkeypatch: pytest.MonkeyPatc
 def test_output_costs_more_than_input_everywhere() -> None:
     for models in PRICES.values():
         assert all(0 < taken_in < given_out for taken_in, given_out in models.values())
+
+
+def test_vectors_cost_by_what_is_taken_in_alone() -> None:
+    assert price_of("openai:text-embedding-3-small") == (0.02, 0.0)
+    assert price_of("openai:text-embedding-3-small", "http://localhost:8000/v1") == (0.0, 0.0)
+    assert price_of("openai:text-embedding-3-small", "https://gateway.example.com/v1") is None

@@ -18,6 +18,8 @@ SETTINGS = {
     "train.batch_passages": 4,
     "train.epochs": 2,
     "train.learning_rate": 2e-3,
+    "evaluate.general": [],
+    "evaluate.costs": False,
 }
 """For a model of two layers and a corpus of some dozen passages."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import yaml
+from handbook_full import full_report
 from handbook_report import handbook_report
 from handbook_text import SECTIONS
 
 from homing.reporting.model_card import render_model_card
+from homing.reporting.numbers import plain
 from homing.reporting.terminal import summary_lines
 
 
@@ -34,7 +36,7 @@ def test_the_card_has_usage_measures_with_intervals_data_and_limits() -> None:
     card = render_model_card(handbook_report())
     assert 'SentenceTransformer("tuned/model")' in card
     assert "| Tuned model | 77.5 (71.6–83.3) |" in card
-    assert "102 test questions, written by the offline writer" in card
+    assert "102 test questions written by the offline writer" in card
     assert "1,934 pairs of question and passage" in card
     assert "| cloze | extractive | 34 | 5 | 102 |" in card
     assert "not asked by people" in card.split("## Limits")[1]
@@ -69,3 +71,23 @@ def test_the_summary_is_the_verdict_and_an_aligned_table_in_plain_characters() -
     assert len({len(line) for line in table}) == 1
     assert "\n".join(lines).isascii()
     assert any(line.startswith("Note: The test questions were written") for line in lines)
+
+
+def test_card_and_summary_open_with_the_verdict_of_the_evaluation() -> None:
+    data = full_report()
+    verdict = data.evaluation.verdict
+    assert verdict is not None
+    lines = summary_lines(data)
+    assert lines[0] == verdict.headline
+    assert " ".join(lines[2:]).startswith(plain(" ".join(verdict.reasons)))
+    body = render_model_card(data).split("---\n", 2)[2]
+    assert f"**{verdict.headline}** {plain(verdict.reasons[0])}".replace("<", "&lt;") in body
+    assert "scores highest" not in body + "\n".join(lines)
+
+
+def test_a_card_for_others_does_not_call_the_questions_theirs() -> None:
+    data = handbook_report()
+    given = replace(data, evaluation=replace(data.evaluation, query_source="people"))
+    card = render_model_card(given)
+    assert "102 of its maker's own test questions, each searched in 34 passages" in card
+    assert "your" not in card.split("## Use")[0]

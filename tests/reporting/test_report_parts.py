@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 from dataclasses import replace
 from importlib.resources import files
@@ -16,8 +17,18 @@ from hypothesis import strategies as st
 from homing.reporting import numbers
 from homing.reporting.data import ModelFacts
 from homing.reporting.leaderboard import ticks
-from homing.reporting.naming import short_name, spoken_name, styles
-from homing.reporting.scripts import LIBRARIES, escape_script, licences, page_scripts
+from homing.reporting.looks import DASHES, SHAPES, SPARE_STYLES, styles
+from homing.reporting.naming import short_name, spoken_name
+from homing.reporting.packing import as_json, pack
+from homing.reporting.places import root_of, safe_link
+from homing.reporting.scripts import (
+    LIBRARIES,
+    SCRIPTS,
+    STYLES,
+    escape_script,
+    licences,
+    page_script,
+)
 from homing.reporting.snippets import prompt_sentence, snippets
 from homing.types import ContenderResult
 
@@ -57,6 +68,28 @@ def test_measures_are_written_as_the_field_writes_them() -> None:
         numbers.measure_name(m) for m in ("hit@5", "ndcg@10", "mrr@10", "map@100", "recall@10")
     ]
     assert shown == ["Hit@5", "nDCG@10", "MRR@10", "MAP@100", "Recall@10"]
+    assert numbers.measure_name("hit@2000tokens") == "In 2,000 tokens"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0004, "hardly chance (p < 0.001)"),
+        (0.021, "unlikely chance (p = 0.021)"),
+        (0.412, "may be chance (p = 0.412)"),
+    ],
+)
+def test_p_is_said_in_words(p: float, text: str) -> None:
+    assert numbers.plain(numbers.chance(p)) == text
+
+
+def test_costs_have_the_unit_that_fits() -> None:
+    sizes = [numbers.plain(numbers.byte_size(n)) for n in (640, 52_224, 1_234_567, 999_600_000)]
+    assert sizes == ["640 B", "52 kB", "1.2 MB", "1.0 GB"]
+    times = [numbers.plain(numbers.milliseconds(ms)) for ms in (0.42, 3.14, 215.4, 1_204.0)]
+    assert times == ["0.42 ms", "3.1 ms", "215 ms", "1,204 ms"]
+    assert [numbers.dollars(d) for d in (0.02, 1153.4)] == ["$0.02", "$1,153"]
+    assert [numbers.rate(r) for r in (0.84, 3.14, 21_400.0)] == ["0.84", "3.1", "21,400"]
 
 
 def test_contenders_are_named_by_what_they_are() -> None:
@@ -110,8 +143,63 @@ def test_no_script_can_close_its_element(text: str) -> None:
 
 
 def test_the_pages_own_scripts_cannot_close_their_element() -> None:
-    assert len(page_scripts()) == len(LIBRARIES) + 1
-    assert not any("</script" in source.lower() for source in page_scripts())
+    assert "</script" not in page_script().lower()
+    assert "<!--" not in page_script()
+
+
+def test_every_script_and_style_of_the_folder_is_in_the_page() -> None:
+    folder = files("homing.reporting") / "templates"
+    assert {file.name for file in (folder / "script").iterdir()} == set(SCRIPTS)
+    assert {file.name for file in (folder / "style").iterdir()} == set(STYLES)
+
+
+def test_every_contender_has_a_colour_a_dash_and_a_shape() -> None:
+    colours = (files("homing.reporting") / "templates/style/colours.css").read_text("utf-8")
+    assert set(DASHES) == set(SHAPES) > set(SPARE_STYLES)
+    for style in DASHES:
+        assert colours.count(f"--c-{style}:") == 2, "one for light and one for dark"
+        assert f".c-{style} {{" in colours
+
+
+@given(st.text())
+def test_data_in_the_page_can_be_no_markup(text: str) -> None:
+    shown = as_json([text])
+    assert not set("<>&") & set(shown)
+    assert json.loads(shown) == [text]
+    packed = pack([text])
+    assert packed is not None
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed)
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("../handbook/people/pay.pdf", "../handbook/people/pay.pdf"),
+        (
+            "../handbook/Löhne & Gehälter #3?.pdf",
+            "../handbook/L%C3%B6hne%20%26%20Geh%C3%A4lter%20%233%3F.pdf",
+        ),
+        ("javascript:alert(1)", "./javascript%3Aalert%281%29"),
+        ('../a"onclick=x.pdf', "../a%22onclick%3Dx.pdf"),
+        ("//evil.example/x.pdf", ""),
+        ("/etc/passwd", ""),
+        ("..\\x.pdf", ""),
+        ("../x/../../y.pdf", ""),
+        ("../a\n.pdf", ""),
+        ("../page.html", ""),
+        ("../drawing.SVG", ""),
+        ("", ""),
+    ],
+)
+def test_a_link_is_a_path_and_nothing_else(path: str, link: str) -> None:
+    assert safe_link(path) == link
+
+
+def test_documents_are_linked_below_the_folder_that_most_lie_in() -> None:
+    files_of = ["../handbook/a.pdf", "../handbook/b/c.pdf", "../more/d.pdf", ""]
+    assert root_of(files_of, ["a.pdf", "b/c.pdf", "d.pdf", "e.pdf"]) == "../handbook/"
+    assert root_of(["x.pdf"], ["x.pdf"]) == ""
+    assert root_of([], []) == ""
 
 
 def test_each_snippet_is_five_lines_of_python() -> None:

@@ -9,8 +9,9 @@ from handbook_report import handbook_report
 
 from homing.reporting.data import ReportData
 from homing.reporting.numbers import plain
-from homing.reporting.verdict import judge
-from homing.types import Audit, Comparison, ContenderResult, Interval
+from homing.reporting.sources import describe_questions
+from homing.reporting.verdict import open_report
+from homing.types import Audit, Comparison, ContenderResult, Interval, Verdict
 
 
 def with_results(
@@ -46,7 +47,7 @@ def with_results(
 
 
 def test_the_plain_sentence_is_the_one_that_people_quote() -> None:
-    verdict = judge(with_results(0.761, 0.842, (0.051, 0.108)))
+    verdict = open_report(with_results(0.761, 0.842, (0.051, 0.108)))
     assert verdict.headline == "The tuned model scores highest."
     assert [plain(s) for s in verdict.sentences] == [
         "The tuned model finds the right passage among the first five for 84.2 % of the questions, "
@@ -58,7 +59,7 @@ def test_the_plain_sentence_is_the_one_that_people_quote() -> None:
 
 
 def test_a_fusion_that_is_best_is_said_first_whatever_tuning_brought() -> None:
-    verdict = judge(with_results(0.761, 0.842, (0.051, 0.108), bm25=0.884, fused=0.923))
+    verdict = open_report(with_results(0.761, 0.842, (0.051, 0.108), bm25=0.884, fused=0.923))
     assert verdict.headline == "BM25 fused with the tuned model scores highest."
     first, second = (plain(sentence) for sentence in verdict.sentences)
     assert first.startswith("BM25 fused with the tuned model finds the right passage")
@@ -67,19 +68,19 @@ def test_a_fusion_that_is_best_is_said_first_whatever_tuning_brought() -> None:
 
 
 def test_bm25_alone_may_win_and_then_it_is_said() -> None:
-    verdict = judge(with_results(0.761, 0.842, (0.051, 0.108), bm25=0.884))
+    verdict = open_report(with_results(0.761, 0.842, (0.051, 0.108), bm25=0.884))
     assert verdict.headline == "BM25 alone scores highest."
 
 
 def test_an_interval_with_zero_in_it_is_no_clear_difference() -> None:
-    verdict = judge(with_results(0.761, 0.772, (-0.012, 0.034)))
+    verdict = open_report(with_results(0.761, 0.772, (-0.012, 0.034)))
     assert verdict.headline == "No clear difference between the tuned model and the base model."
     assert "interval includes zero" in verdict.sentences[-1]
     assert "−1.2 to +3.4" in verdict.sentences[0]
 
 
 def test_tuning_that_did_harm_is_called_harm() -> None:
-    verdict = judge(with_results(0.842, 0.761, (-0.108, -0.051)))
+    verdict = open_report(with_results(0.842, 0.761, (-0.108, -0.051)))
     assert verdict.headline == "The base model scores highest."
     assert verdict.sentences[-1] == "Tuning did harm: keep the base model."
 
@@ -99,7 +100,9 @@ def test_a_clear_difference_in_rank_is_told_beside_an_unclear_hit_rate(
         *data.evaluation.comparisons,
         Comparison("tuned", "base", "ndcg@10", ndcg, 0.2),
     ]
-    verdict = judge(replace(data, evaluation=replace(data.evaluation, comparisons=comparisons)))
+    verdict = open_report(
+        replace(data, evaluation=replace(data.evaluation, comparisons=comparisons))
+    )
     assert any(said and sentence.startswith(said) for sentence in verdict.sentences) == bool(said)
 
 
@@ -107,26 +110,26 @@ def test_equal_hit_rates_are_decided_by_ndcg() -> None:
     data = with_results(0.8, 0.8, (-0.02, 0.02), bm25=0.8)
     results = dict(data.evaluation.contenders)
     results["bm25"] = replace(results["bm25"], measures={"hit@5": 0.8, "ndcg@10": 0.71})
-    assert judge(replace(data, evaluation=replace(data.evaluation, contenders=results))).winner == (
-        "bm25"
-    )
+    assert open_report(
+        replace(data, evaluation=replace(data.evaluation, contenders=results))
+    ).winner == ("bm25")
 
 
 def test_a_base_that_training_kept_is_named_and_nothing_is_claimed_for_tuning() -> None:
     data = with_results(0.761, 0.761, (0.0, 0.0))
     assert data.training is not None
-    verdict = judge(replace(data, training=replace(data.training, kept="base", best_step=0)))
+    verdict = open_report(replace(data, training=replace(data.training, kept="base", best_step=0)))
     assert verdict.headline == "Training found nothing better than the base model, and kept it."
     assert not any("tuned" in sentence for sentence in verdict.sentences)
     assert "the model folder holds the base model" in verdict.caveats[0].text
 
 
 def test_questions_not_asked_by_people_are_named_with_the_remedy() -> None:
-    text = judge(handbook_report()).caveats[0].text
+    text = open_report(handbook_report()).caveats[0].text
     assert "written by the offline writer, not asked by people" in text
     assert "not for people's" in text
-    assert "--test-questions" in text
     assert "favours BM25" in text
+    assert "--test-questions" in text
 
 
 def test_a_mixed_set_counts_the_people() -> None:
@@ -137,15 +140,15 @@ def test_a_mixed_set_counts_the_people() -> None:
     )
     dataset = replace(data.dataset, questions=(cloze, asked))
     evaluation = replace(data.evaluation, query_source="mixed")
-    verdict = judge(replace(data, dataset=dataset, evaluation=evaluation))
-    assert "40 of them asked by people" in verdict.caveats[0].text
+    verdict = open_report(replace(data, dataset=dataset, evaluation=evaluation))
+    assert "40 of them your own" in verdict.caveats[0].text
 
 
 def test_few_questions_and_leaking_splits_put_the_numbers_in_doubt() -> None:
     data = with_results(0.761, 0.842, (0.051, 0.108))
     leak = Audit({("train", "test"): {"passages": 2, "near_duplicates": 0, "questions": 0}})
     few = replace(data.evaluation, n_queries=64)
-    caveats = judge(replace(data, audit=leak, evaluation=few)).caveats
+    caveats = open_report(replace(data, audit=leak, evaluation=few)).caveats
     assert [caveat.serious for caveat in caveats] == [True, True]
     assert "share passages or questions" in caveats[0].text
     assert caveats[1].text.startswith("Only 64 questions")
@@ -155,7 +158,8 @@ def test_notes_of_the_evaluation_are_passed_on() -> None:
     data = with_results(0.761, 0.842, (0.051, 0.108))
     noted = replace(data.evaluation, notes=("Three questions were left out.",))
     assert (
-        judge(replace(data, evaluation=noted)).caveats[-1].text == "Three questions were left out."
+        open_report(replace(data, evaluation=noted)).caveats[-1].text
+        == "Three questions were left out."
     )
 
 
@@ -163,7 +167,7 @@ def test_without_a_tuned_model_the_winner_is_still_told() -> None:
     data = with_results(0.761, 0.842, (0.051, 0.108), bm25=0.884)
     results = {n: r for n, r in data.evaluation.contenders.items() if n != "tuned"}
     evaluation = replace(data.evaluation, contenders=results, comparisons=[])
-    verdict = judge(replace(data, evaluation=evaluation, training=None))
+    verdict = open_report(replace(data, evaluation=evaluation, training=None))
     assert verdict.headline == "BM25 alone scores highest."
     assert verdict.outcome == "not compared"
     assert verdict.sentences[-1] == "Measured on 790 questions, resampled by document."
@@ -172,12 +176,61 @@ def test_without_a_tuned_model_the_winner_is_still_told() -> None:
 def test_the_source_is_told_once_although_the_evaluation_notes_it_too() -> None:
     data = handbook_report()
     notes = ("The questions were written by extractive, not asked by people; such questions …",)
-    caveats = judge(replace(data, evaluation=replace(data.evaluation, notes=notes))).caveats
+    caveats = open_report(replace(data, evaluation=replace(data.evaluation, notes=notes))).caveats
     assert len(caveats) == 1
 
 
 def test_questions_of_unknown_origin_are_not_passed_off_as_peoples() -> None:
     data = handbook_report()
     evaluation = replace(data.evaluation, query_source="unknown")
-    caveat = judge(replace(data, evaluation=evaluation)).caveats[0]
+    caveat = open_report(replace(data, evaluation=evaluation)).caveats[0]
     assert caveat.text.startswith("Nothing says who asked the test questions")
+
+
+KEEP = Verdict(
+    decision="keep base",
+    contender="base",
+    headline="Keep the base model.",
+    reasons=("No contender gains 1 point or more: the intervals rule it out.",),
+)
+
+
+def with_verdict(data: ReportData, verdict: Verdict, **changes: object) -> ReportData:
+    """Return a report whose evaluation reached a verdict."""
+    return replace(data, evaluation=replace(data.evaluation, verdict=verdict, **changes))  # type: ignore[arg-type]
+
+
+def test_the_evaluations_own_verdict_is_quoted_and_nothing_is_said_beside_it() -> None:
+    opening = open_report(with_verdict(with_results(0.761, 0.842, (0.051, 0.108)), KEEP))
+    assert opening.headline == KEEP.headline
+    assert opening.sentences == KEEP.reasons
+    assert (opening.decision, opening.recommended, opening.winner) == ("keep base", "base", "tuned")
+    assert opening.caveats == ()
+
+
+def test_what_a_verdict_says_itself_is_no_caveat_again() -> None:
+    data = with_verdict(with_results(0.761, 0.842, (0.051, 0.108)), KEEP, n_queries=64)
+    assert open_report(data).caveats == ()
+
+
+def test_a_careful_verdict_leaves_only_the_remedy_to_say() -> None:
+    careful = replace(KEEP, is_careful=True)
+    (caveat,) = open_report(with_verdict(handbook_report(), careful)).caveats
+    assert caveat.text == (
+        "The test questions were written by the offline writer, not asked by people. To know how "
+        "it does for people, give questions that they asked with --test-questions."
+    )
+
+
+def test_what_questions_copy_is_told_where_no_verdict_tells_it() -> None:
+    data = handbook_report()
+    copied = replace(data, evaluation=replace(data.evaluation, copied_fraction=0.624))
+    assert "62.4 % of a question's content words" in plain(open_report(copied).caveats[0].text)
+
+
+def test_given_questions_are_the_users_own_not_anybodys() -> None:
+    data = handbook_report()
+    given = replace(data, evaluation=replace(data.evaluation, query_source="people"))
+    assert describe_questions(given) == "102 of your own test questions"
+    assert describe_questions(given, "its maker's") == "102 of its maker's own test questions"
+    assert describe_questions(data) == "102 test questions written by the offline writer"

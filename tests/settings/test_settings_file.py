@@ -117,6 +117,13 @@ def test_paths_in_a_file_are_taken_from_its_folder(tmp_path):
     assert settings.test_questions == str(tmp_path / "asked.jsonl")
 
 
+def test_a_general_set_is_a_path_where_there_is_one_and_else_a_name(tmp_path):
+    (tmp_path / "facts.json").write_text("{}")
+    path = write(tmp_path, "evaluate:\n  general: [facts.json, python-docs, 'nanobeir:NQ']\n")
+    found = load_settings(path).evaluate.general
+    assert found == (str(tmp_path / "facts.json"), "python-docs", "nanobeir:NQ")
+
+
 def test_one_source_needs_no_list(tmp_path):
     settings = load_settings(write(tmp_path, "sources: docs\n"))
     assert settings.sources == (str(tmp_path / "docs"),)

@@ -12,7 +12,11 @@ def evaluate(
     split: options.SplitOption = None,
     out: options.ResultsOption = None,
     max_tokens: options.MaxTokensOption = None,
+    base_url: options.EmbeddingUrlOption = None,
+    ledger: options.LedgerOption = None,
     seed: options.SeedOption = None,
+    general: options.GeneralOption = None,
+    costs: options.CostsOption = None,
     config: options.ConfigOption = None,
     set_: options.SetOption = None,
     json_output: JsonOption = False,
@@ -24,12 +28,21 @@ def evaluate(
     from homing.pipeline import evaluate_dataset
     from homing.workspace import Workspace
 
-    overrides = options.overrides(set_, evaluate__seed=seed)
+    overrides = options.overrides(
+        set_, evaluate__seed=seed, evaluate__base_url=base_url, write__ledger=ledger
+    )
     with answering(json_output=json_output, quiet=quiet) as answer:
         if contender:
             limit = {} if max_tokens is None else {"train.max_tokens": max_tokens}
             result = evaluate_dataset(
-                dataset, contender, split=split, out=out, config=config, overrides=overrides | limit
+                dataset,
+                contender,
+                split=split,
+                out=out,
+                config=config,
+                overrides=overrides | limit,
+                general=general or (),
+                costs=bool(costs),
             )
             answer.data, answer.text = result.as_json(), result.text
         elif Workspace.is_at(dataset):
@@ -38,7 +51,10 @@ def evaluate(
                     "Comparing a workspace's own models takes no --split, --out or --max-tokens; "
                     "name what to compare with --contender."
                 )
-            run_stage("evaluate", dataset, answer, config=config, overrides=overrides)
+            asked = options.overrides(
+                evaluate__general=options.general_sets(general), evaluate__costs=costs
+            )
+            run_stage("evaluate", dataset, answer, config=config, overrides=asked | overrides)
         else:
             raise UsageError(
                 f"{dataset} is not a workspace, so name what to compare: "

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from homing.cli import (
+    compare,
     curate,
     dataset,
     doctor,
@@ -19,6 +20,7 @@ from homing.cli import (
     questions,
     report,
     run,
+    search,
     session,
     train,
     version,
@@ -43,7 +45,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (questions, init, doctor, version):
+for verb in (questions, search, compare, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

@@ -134,9 +134,30 @@ ContenderOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=SPEC",
-        help="SPEC is bm25, a model folder or hub id, or fusion(A,B) of two named contenders; "
-        "may be repeated. A workspace without any compares its own.",
+        help="SPEC is bm25, a model folder or hub id, openai:MODEL, static:MODEL, onnx:FOLDER, "
+        "rerank(A,MODEL) or fusion(A,B) of named contenders; may be repeated. A workspace "
+        "without any compares its own.",
     ),
+]
+EmbeddingUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        help="Where openai: contenders answer that name no address of their own, such as "
+        "http://localhost:11434/v1.",
+    ),
+]
+GeneralOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SET",
+        help="Questions that are not yours, to see what tuning forgot: python-docs, "
+        "nanobeir:NFCorpus and its like, or a dataset; may be repeated.",
+    ),
+]
+CostsOption = Annotated[
+    bool | None,
+    typer.Option("--costs/--no-costs", help="Time every contender on this machine."),
 ]
 ResultsOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="A folder for runs and measurements.")
@@ -225,6 +246,12 @@ def prompt_setting(prompt: str | None) -> str | None:
 def absolute_sources(sources: Iterable[str] | None) -> list[str] | None:
     """Return files, folders and globs as absolute paths, None if there are none."""
     return [str(Path(source).expanduser().absolute()) for source in sources or ()] or None
+
+
+def general_sets(specs: Iterable[str] | None) -> list[str] | None:
+    """Return general sets with the paths among them absolute, None if none was named."""
+    found = [(spec, Path(spec).expanduser()) for spec in specs or ()]
+    return [str(path.absolute()) if path.exists() else spec for spec, path in found] or None
 
 
 def _read_value(text: str) -> Any:

@@ -18,11 +18,13 @@ EXIT_CODES = {
     0: "done",
     1: "failed: a full disk, a defect, a stage that could not go on",
     2: "wrong usage: an option, a setting or a path",
-    4: "a library of an extra is not installed",
+    3: "with --gate: nothing is better than the baseline",
+    4: "with --gate: the questions are too few to tell",
     5: "nothing to do: no readable file, too few questions",
     6: "another job is working in the workspace",
     7: "the base model cannot be had",
     8: "a language model's provider answers nothing: key, model, account or server",
+    9: "a library of an extra is not installed",
     130: "stopped with Ctrl-C; the same command continues",
 }
 INTERRUPTED = 130
@@ -37,10 +39,11 @@ QuietOption = Annotated[
 
 @dataclass
 class Answer:
-    """What a verb found: `data` for programs, `text` for people."""
+    """What a verb found: `data` for programs, `text` for people, `exit_code` for scripts."""
 
     data: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
+    exit_code: int = 0
 
 
 @contextmanager

@@ -128,7 +128,8 @@ def _split_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _load_qrels(paths: list[Path]) -> Iterator[Qrel]:
+    # NanoBEIR keeps no scores: whatever it names is relevant.
     for path in paths:
-        for row in read_table(path, ("query-id", "corpus-id", "score")):
-            grade = grade_of(row["score"], str(path))
+        for row in read_table(path, ("query-id", "corpus-id")):
+            grade = grade_of(row.get("score", 1), str(path))
             yield Qrel(str(row["query-id"]), str(row["corpus-id"]), grade)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from homing.dataset import Dataset
 from homing.errors import UsageError
-from homing.evaluation.contenders import Contender, build_retriever, in_building_order
+from homing.evaluation.building import Builder
+from homing.evaluation.certainty import compare
+from homing.evaluation.contenders import Contender, in_building_order
 from homing.evaluation.files import load_evaluation, save_evaluation
-from homing.evaluation.measures import MEASURES, Measured, measure_run
-from homing.evaluation.significance import cluster_bootstrap_columns, paired_difference_columns
+from homing.evaluation.measures import Measured, measure_run
+from homing.evaluation.overlap import copied_fraction, shared_fractions
+from homing.evaluation.questions import cluster_questions, describe_questions, question_source
+from homing.evaluation.significance import cluster_bootstrap_columns
+from homing.evaluation.slices import find_slices
+from homing.evaluation.summary import evaluation_summary
+from homing.evaluation.verdict import decide
 from homing.progress import say
-from homing.retrieval.models import find_model
 from homing.retrieval.search import search
-from homing.types import Comparison, ContenderResult, Evaluation, Interval, Retriever, Run
+from homing.types import ContenderResult, Evaluation, Interval, Retriever, Run
 
 __all__ = ["evaluate", "evaluation_summary", "load_evaluation", "save_evaluation"]
 
@@ -26,9 +32,6 @@ DEPTH = 100
 INTERVAL_MEASURES = (
     "hit@1", "hit@3", "hit@5", "hit@10", "mrr@10", "ndcg@10", "map@100", "recall@10",
 )  # fmt: skip
-COMPARED_MEASURES = ("hit@5", "mrr@10", "ndcg@10")
-MIN_DOCUMENTS = 5
-FEW_CLUSTERS = 20
 BASELINE = "base"
 
 
@@ -42,11 +45,15 @@ def evaluate(
     cache_folder: Path | None = None,
     max_tokens: int | None = None,
     language: str = "",
+    base_url: str | None = None,
+    ledger: Path | None = None,
+    document_paths: Mapping[str, str] | None = None,
+    on_built: Callable[[str, Retriever], None] | None = None,
 ) -> Evaluation:
     """Return how every contender did on the questions of one split, over the whole corpus.
 
-    Intervals and tests resample documents if at least `MIN_DOCUMENTS` of them have questions, else
-    passages (near-duplicates together); a question that several answer goes with the first.
+    Intervals and tests resample documents or passages, as `cluster_questions` has it. The verdict
+    knows nothing of what is measured afterwards: `decide` again, once that is known.
 
     Args:
         split: Whose questions are asked; those without a relevant passage are left out and noted.
@@ -56,31 +63,67 @@ def evaluate(
         cache_folder: Where vectors are kept between runs; None keeps none.
         max_tokens: Longest input of every model; None takes each model's own.
         language: For BM25; "" guesses.
+        base_url: Where endpoints answer that name no address of their own.
+        ledger: The file that keeps the vectors that endpoints were paid for; None keeps none.
+        document_paths: Document id -> path, by which slices are called; else they go by the id.
+        on_built: Called with each contender's name and its retriever, which has answered.
 
     Raises:
         UsageError: If the split, the baseline or the contenders are not sound.
         ModelNotFoundError: If a model cannot be had; found out before any work is done.
+        ProviderError: If an endpoint answers nothing; found out before any work is done.
+        MissingDependencyError: If the library of a contender is not installed.
     """
     ordered = in_building_order(contenders)
     baseline = _pick_baseline(contenders, baseline)
     relevant = _questions_with_answers(dataset, split)
-    options = {"cache_folder": cache_folder, "max_tokens": max_tokens, "language": language}
-    runs, seconds = _run_all(dataset, ordered, list(relevant), options)
+    builder = Builder(
+        dataset,
+        ordered,
+        split=split,
+        cache_folder=cache_folder,
+        max_tokens=max_tokens,
+        language=language,
+        base_url=base_url,
+        ledger=ledger,
+    )
+    runs, seconds = _run_all(dataset, ordered, list(relevant), builder)
+    if on_built is not None:
+        for name, retriever in builder.built.items():
+            on_built(name, retriever)
     measured = _measure_all(dataset, split, {c.name: runs[c.name] for c in contenders})
-    unit, clusters = _clusters(dataset, relevant)
-    return Evaluation(
+    by_query = {name: m.values for name, m in measured.items()}
+    unit, clusters = cluster_questions(dataset, relevant)
+    shared = shared_fractions(dataset, relevant, language=language)
+    evaluation = Evaluation(
         split=split,
         n_queries=len(relevant),
         n_passages=dataset.n_passages,
         query_ids=tuple(relevant),
-        contenders=_results(contenders, measured, seconds, clusters, seed),
-        comparisons=_comparisons(measured, baseline, clusters, seed),
-        by_query={name: m.values for name, m in measured.items()},
+        contenders=_results(contenders, measured, seconds, builder.chosen, clusters, seed),
+        comparisons=compare(by_query, baseline, clusters, seed=seed),
+        by_query=by_query,
         runs={c.name: runs[c.name] for c in contenders},
         cluster_unit=unit,
-        query_source=_query_source(dataset, relevant),
-        notes=_notes(dataset, split, relevant, unit, len(set(clusters))),
+        query_source=question_source(dataset, relevant),
+        notes=describe_questions(dataset, split, relevant),
+        clusters=tuple(clusters),
+        baseline=baseline,
+        copied_fraction=copied_fraction(shared),
+        slices=find_slices(
+            dataset,
+            relevant,
+            by_query,
+            clusters,
+            baseline=baseline,
+            shared=shared,
+            paths=document_paths,
+            seed=seed,
+        ),
     )
+    if not evaluation.comparisons:
+        return evaluation
+    return replace(evaluation, verdict=decide(evaluation, seed=seed))
 
 
 def _pick_baseline(contenders: Sequence[Contender], asked: str | None) -> str:
@@ -100,28 +143,20 @@ def _questions_with_answers(dataset: Dataset, split: str) -> dict[str, dict[str,
 
 
 def _run_all(
-    dataset: Dataset,
-    ordered: Sequence[Contender],
-    query_ids: Sequence[str],
-    options: Mapping[str, Any],
+    dataset: Dataset, ordered: Sequence[Contender], query_ids: Sequence[str], builder: Builder
 ) -> tuple[dict[str, Run], dict[str, float]]:
-    """Return each contender's run and its wall time; a fusion's includes its members'."""
-    for contender in ordered:  # a model that is missing must not cost the others' time
-        if contender.model_spec is not None:
-            find_model(contender.model_spec)
-    texts, passage_ids = dataset.passage_texts(), dataset.passage_ids()
+    """Return each contender's run and its wall time; that of its members is part of it."""
+    passage_ids = dataset.passage_ids()
     queries = [dataset.queries[query_id].text for query_id in query_ids]
-    built: dict[str, Retriever] = {}
     runs: dict[str, Run] = {}
     seconds: dict[str, float] = {}
     for contender in ordered:
         say(f"Evaluating {contender.name} ({contender.spec}) on {len(queries):,} questions")
+        builder.settle(contender)  # once, and so no part of what the contender takes
         started = time.monotonic()
-        retriever = build_retriever(contender, texts, built, **options)
-        built[contender.name] = retriever
+        retriever = builder.build(contender)
         runs[contender.name] = search(retriever, query_ids, queries, passage_ids, DEPTH)
-        fusion = contender.fusion
-        members = sum(seconds[name] for name in (fusion.a, fusion.b)) if fusion else 0.0
+        members = sum(seconds[name] for name in contender.members)
         seconds[contender.name] = time.monotonic() - started + members
     return runs, seconds
 
@@ -133,21 +168,11 @@ def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[
     return measured
 
 
-def _clusters(dataset: Dataset, relevant: Mapping[str, Mapping[str, int]]) -> tuple[str, list[str]]:
-    """Return the unit that questions go together by, and each question's own."""
-    passages = [next(iter(grades)) for grades in relevant.values()]
-    documents = [dataset.corpus[p].document_id for p in passages]
-    # Imported sets may know no documents: each passage is then one of its own.
-    knows_documents = len({p.document_id for p in dataset.corpus.values()}) < dataset.n_passages
-    if knows_documents and len(set(documents)) >= MIN_DOCUMENTS:
-        return "document", documents
-    return "passage", [dataset.groups.get(p, p) for p in passages]
-
-
 def _results(
     contenders: Sequence[Contender],
     measured: Mapping[str, Measured],
     seconds: Mapping[str, float],
+    chosen: Mapping[str, str],
     clusters: Sequence[str],
     seed: int,
 ) -> dict[str, ContenderResult]:
@@ -159,87 +184,12 @@ def _results(
         intervals.setdefault(name, {})[measure] = interval
     return {
         c.name: ContenderResult(
-            c.name, c.spec, measured[c.name].means(), intervals[c.name], seconds[c.name]
+            c.name,
+            c.spec,
+            measured[c.name].means(),
+            intervals[c.name],
+            seconds[c.name],
+            chosen.get(c.name, ""),
         )
         for c in contenders
-    }
-
-
-def _comparisons(
-    measured: Mapping[str, Measured], baseline: str, clusters: Sequence[str], seed: int
-) -> tuple[Comparison, ...]:
-    theirs = measured[baseline].values
-    cells = [(name, m) for name in measured if name != baseline for m in COMPARED_MEASURES]
-    if not cells:
-        return ()
-    columns = np.stack([measured[name].values[m] - theirs[m] for name, m in cells], axis=1)
-    found = paired_difference_columns(columns, clusters, seed=seed)
-    return tuple(
-        Comparison(name, baseline, measure, difference, p_value)
-        for (name, measure), (difference, p_value) in zip(cells, found, strict=True)
-    )
-
-
-def _query_source(dataset: Dataset, query_ids: Mapping[str, object]) -> str:
-    writers = {dataset.queries[query_id].writer for query_id in query_ids}
-    kinds = {"people" if w == "person" else "written" if w else "unknown" for w in writers}
-    return kinds.pop() if len(kinds) == 1 else "mixed"
-
-
-def _notes(
-    dataset: Dataset, split: str, relevant: Mapping[str, object], unit: str, n_clusters: int
-) -> tuple[str, ...]:
-    """Return what a reader of the numbers has to know, in sentences."""
-    notes = []
-    judged = {qrel.query_id for qrel in dataset.qrels[split]}
-    n_excluded = len(judged) - len(relevant)
-    if n_excluded:
-        were = "question was" if n_excluded == 1 else "questions were"
-        notes.append(f"{n_excluded:,} {were} left out: no passage is known to answer it.")
-    source = _query_source(dataset, relevant)
-    if source in ("written", "mixed"):
-        writers = {dataset.queries[query_id].writer for query_id in relevant}
-        names = ", ".join(sorted(w for w in writers if w and w != "person"))
-        share = "The" if source == "written" else "Some of the"
-        notes.append(
-            f"{share} questions were written by {names}, not asked by people; such questions "
-            "favour whatever finds their writer's words."
-        )
-    if n_clusters < FEW_CLUSTERS:
-        notes.append(
-            f"The questions come from {n_clusters:,} {unit}s only: intervals and tests over so few "
-            "are rough, and the intervals too narrow."
-        )
-    return tuple(notes)
-
-
-def evaluation_summary(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as plain data, for `--json`: the usual measures and the comparisons."""
-    return {
-        "split": evaluation.split,
-        "n_queries": evaluation.n_queries,
-        "n_passages": evaluation.n_passages,
-        "query_source": evaluation.query_source,
-        "cluster_unit": evaluation.cluster_unit,
-        "contenders": {
-            name: {measure: result.measures[measure] for measure in MEASURES}
-            for name, result in evaluation.contenders.items()
-        },
-        "intervals": {
-            name: {m: [i.low, i.high] for m, i in result.intervals.items()}
-            for name, result in evaluation.contenders.items()
-        },
-        "comparisons": [
-            {
-                "name": c.name,
-                "baseline": c.baseline,
-                "measure": c.measure,
-                "difference": c.difference.value,
-                "low": c.difference.low,
-                "high": c.difference.high,
-                "p_value": c.p_value,
-            }
-            for c in evaluation.comparisons
-        ],
-        "notes": list(evaluation.notes),
     }

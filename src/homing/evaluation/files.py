@@ -1,6 +1,8 @@
-"""An evaluation on disk: one JSON for people, three tables for everything else.
+"""An evaluation on disk: one JSON for people, tables for everything else.
 
-evaluation.json       means, intervals, comparisons, the curve of hit rate against k, notes
+evaluation.json       the verdict, means, intervals, comparisons, slices, costs, notes
+questions.parquet     query_id, cluster: what it goes together with
+slices.parquet        slice (its position in evaluation.json), row (of questions.parquet)
 measurements.parquet  query_id, contender, measure, value
 runs.parquet          query_id, contender, rank, passage_id, score
 passages.parquet      passage_id, in corpus order: what the ranks refer to
@@ -10,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,25 @@ from numpy.typing import NDArray
 
 from homing.dataset.tables import atomic
 from homing.errors import UsageError
-from homing.evaluation.measures import HIT_CUTOFFS
-from homing.types import Comparison, ContenderResult, Evaluation, Interval, Run
+from homing.evaluation.header import from_header, to_header
+from homing.types import Evaluation, IntArray, Run
 
-FORMAT = 1
+FORMAT = 2
 JSON_NAME = "evaluation.json"
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write an evaluation into a folder; `evaluation.json` comes last, when all else is there."""
     folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "questions.parquet", _question_columns(evaluation))
+    _write(folder / "slices.parquet", _slice_columns(evaluation))
     _write(folder / "measurements.parquet", _measurement_columns(evaluation))
     _write(folder / "runs.parquet", _run_columns(evaluation))
     ids = next(iter(evaluation.runs.values())).passage_ids
     _write(folder / "passages.parquet", {"passage_id": list(ids)})
-    text = json.dumps(_header(evaluation), ensure_ascii=False, indent=2) + "\n"
+    depth = max(run.ranking.shape[1] for run in evaluation.runs.values())
+    header = {"format": FORMAT, **to_header(evaluation), "depth": depth}
+    text = json.dumps(header, ensure_ascii=False, indent=2) + "\n"
     with atomic(folder / JSON_NAME) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -58,67 +63,45 @@ def load_evaluation(folder: Path) -> Evaluation:
         ) from error
 
 
-def _header(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "split": evaluation.split,
-        "n_queries": evaluation.n_queries,
-        "n_passages": evaluation.n_passages,
-        "cluster_unit": evaluation.cluster_unit,
-        "query_source": evaluation.query_source,
-        "notes": list(evaluation.notes),
-        "depth": max(run.ranking.shape[1] for run in evaluation.runs.values()),
-        "contenders": {
-            name: {
-                "spec": result.spec,
-                "seconds": result.seconds,
-                "measures": dict(result.measures),
-                "intervals": {m: asdict(i) for m, i in result.intervals.items()},
-                "hit_curve": _hit_curve(result),
-            }
-            for name, result in evaluation.contenders.items()
-        },
-        "comparisons": [asdict(comparison) for comparison in evaluation.comparisons],
-    }
-
-
-def _hit_curve(result: ContenderResult) -> list[list[float]]:
-    known = ((k, result.measures.get(f"hit@{k}")) for k in HIT_CUTOFFS)
-    return [[k, value] for k, value in known if value is not None]
-
-
 def _assemble(folder: Path, header: Mapping[str, Any]) -> Evaluation:
     names = list(header["contenders"])
     measures = list(header["contenders"][names[0]]["measures"])
-    query_ids, by_query = _read_measurements(folder, names, measures)
+    questions = _read(folder / "questions.parquet")
+    query_ids = tuple(questions.column("query_id").to_pylist())
+    clusters = questions.column("cluster").to_pylist()
     passage_ids = tuple(_read(folder / "passages.parquet").column("passage_id").to_pylist())
-    runs = _read_runs(folder, names, query_ids, passage_ids, int(header["depth"]))
     return Evaluation(
-        split=header["split"],
-        n_queries=header["n_queries"],
-        n_passages=header["n_passages"],
+        **from_header(header, _read_slices(folder)),
         query_ids=query_ids,
-        contenders={n: _result(n, saved) for n, saved in header["contenders"].items()},
-        comparisons=tuple(
-            Comparison(**{**saved, "difference": Interval(**saved["difference"])})
-            for saved in header["comparisons"]
-        ),
-        by_query=by_query,
-        runs=runs,
-        cluster_unit=header["cluster_unit"],
-        query_source=header["query_source"],
-        notes=tuple(header["notes"]),
+        clusters=() if None in clusters else tuple(clusters),
+        by_query=_read_measurements(folder, names, measures, len(query_ids)),
+        runs=_read_runs(folder, names, query_ids, passage_ids, int(header["depth"])),
     )
 
 
-def _result(name: str, saved: Mapping[str, Any]) -> ContenderResult:
-    return ContenderResult(
-        name=name,
-        spec=saved["spec"],
-        measures=saved["measures"],
-        intervals={m: Interval(**interval) for m, interval in saved["intervals"].items()},
-        seconds=saved["seconds"],
-    )
+def _question_columns(evaluation: Evaluation) -> dict[str, Any]:
+    import pyarrow as pa
+
+    clusters: list[str | None] = [*evaluation.clusters] or [None] * len(evaluation.query_ids)
+    return {
+        "query_id": pa.array(list(evaluation.query_ids), pa.string()),
+        "cluster": pa.array(clusters, pa.string()),
+    }
+
+
+def _slice_columns(evaluation: Evaluation) -> dict[str, Any]:
+    rows = [part.rows for part in evaluation.slices]
+    positions = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+    return {
+        "slice": positions.astype(np.int32),
+        "row": np.concatenate([np.empty(0, np.int64), *rows]).astype(np.int32),
+    }
+
+
+def _read_slices(folder: Path) -> dict[int, IntArray]:
+    table = _read(folder / "slices.parquet")
+    positions, rows = (table.column(name).to_numpy() for name in ("slice", "row"))
+    return {int(p): rows[positions == p].astype(np.int64) for p in np.unique(positions)}
 
 
 def _measurement_columns(evaluation: Evaluation) -> dict[str, Any]:
@@ -156,18 +139,14 @@ def _run_columns(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _read_measurements(
-    folder: Path, names: list[str], measures: list[str]
-) -> tuple[tuple[str, ...], dict[str, dict[str, NDArray[np.float64]]]]:
-    table = _read(folder / "measurements.parquet")
-    values = table.column("value").to_numpy()
-    n = len(values) // (len(names) * len(measures))
-    query_ids = tuple(table.column("query_id").slice(0, n).to_pylist())
-    cells = values.reshape(len(names), len(measures), n)
-    by_query = {
+    folder: Path, names: list[str], measures: list[str], n_queries: int
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    values = _read(folder / "measurements.parquet").column("value").to_numpy()
+    cells = values.reshape(len(names), len(measures), n_queries)
+    return {
         name: {measure: cells[i, j].copy() for j, measure in enumerate(measures)}
         for i, name in enumerate(names)
     }
-    return query_ids, by_query
 
 
 def _read_runs(

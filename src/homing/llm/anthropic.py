@@ -35,7 +35,7 @@ LADDERS = (
 )
 
 
-class AnthropicProvider(RemoteProvider):
+class AnthropicProvider(RemoteProvider[ChatRequest, ChatAnswer]):
     """Asks Claude; implements `Provider`.
 
     No temperature is sent: the API refuses it. Claude is asked to think little, where it can be.

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from homing.llm import wire
 from homing.llm.batch_api import BatchResult, MaybeAccepted
 from homing.llm.provider import (
+    ChatAnswer,
     ChatRequest,
     ProviderError,
     RequestRefused,
@@ -23,7 +24,7 @@ RETRIES = 3
 PATIENCE_S = 600.0
 """Least time limit of a call: files are larger than answers."""
 
-P = TypeVar("P", bound=RemoteProvider)
+P = TypeVar("P", bound=RemoteProvider[ChatRequest, ChatAnswer])
 
 
 class RemoteBatches(Generic[P]):

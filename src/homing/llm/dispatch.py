@@ -107,7 +107,7 @@ def ask_all(
         again=again,
     )
     with track(title, total) as task:
-        return _run_loop(_Run(asker, task).all(iter(wanted)))
+        return run_loop(_Run(asker, task).all(iter(wanted)))
 
 
 class _Run:
@@ -229,7 +229,7 @@ class _Run:
         self._task.advance(n_done)
 
 
-def _run_loop(main: Coroutine[Any, Any, T]) -> T:
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
     """Return what a coroutine does, also where an event loop runs already, as in a notebook."""
     with _outside_of_loops(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return runner.run(main)

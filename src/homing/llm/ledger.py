@@ -1,66 +1,36 @@
 """Every call that was paid for, kept the moment its answer arrives: nothing is paid for twice.
 
 One SQLite file in WAL mode; several jobs may share it. A row is an answer to one try at one
-request, under the hash of all that was asked (`ChatRequest.key`). What could not be had is listed
-in `failures` until it is had. No key, no header and no URL is ever written. Cost: one commit a
-call, without fsync (a killed process loses nothing; a power cut may lose the last calls).
+request, under the hash of all that was asked (`ChatRequest.key`); vectors have a table of their
+own, each under the hash of its text. What could not be had is listed in `failures` until it is
+had. No key, no header and no URL is ever written. Cost: one commit a call, without fsync (a killed
+process loses nothing; a power cut may lose the last calls).
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from homing.errors import HomingError, UsageError
-from homing.llm.provider import ChatAnswer
+import numpy as np
 
-SCHEMA_VERSION = 1
+from homing.errors import HomingError, UsageError
+from homing.llm.ledger_tables import bring_up_to_date
+from homing.llm.provider import ChatAnswer, EmbeddingAnswer
+from homing.types import FloatArray
+
 BUSY_S = 60.0
 """How long a job waits while another one writes."""
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-    key TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    provider TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    item_id TEXT NOT NULL,
-    usable INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    finish TEXT NOT NULL,
-    input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL,
-    price_usd REAL,
-    seconds REAL NOT NULL,
-    at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
-    PRIMARY KEY (key, attempt)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (
-    key TEXT PRIMARY KEY,
-    provider TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    item_id TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    tries INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batches (
-    id TEXT PRIMARY KEY,
-    provider TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    state TEXT NOT NULL,
-    keys TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS traits (
-    server TEXT NOT NULL,
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (server, name)
-) WITHOUT ROWID;
-"""
+KEYS_AT_ONCE = 500
+INSERT_CALL = (
+    "INSERT INTO calls (key, attempt, provider, purpose, item_id, usable, text, finish,"
+    " input_tokens, output_tokens, price_usd, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +93,7 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > SCHEMA_VERSION:
-                raise UsageError(f"{path} was written by a later version of Homing. Update Homing.")
-            self._db.executescript(SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            bring_up_to_date(self._db, path)
         except sqlite3.DatabaseError as error:
             raise _explained(error, path) from error
 
@@ -160,21 +126,61 @@ class Ledger:
         """Keep an answer now and for good, and return it as kept; a failure of its key is over.
 
         Args:
-            purpose: "write", "judge" or "relevance".
+            purpose: "write", "judge", "relevance" or "embed".
             item_id: Passage or query id that it was about, for people.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             (attempt,) = db.execute("SELECT count(*) FROM calls WHERE key = ?", (key,)).fetchone()
             db.execute(
-                "INSERT INTO calls (key, attempt, provider, purpose, item_id, usable, text, finish,"
-                " input_tokens, output_tokens, price_usd, seconds)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                INSERT_CALL,
                 (key, attempt, provider, purpose, item_id, int(usable), answer.text, answer.finish,
                  answer.input_tokens, answer.output_tokens, price_usd, answer.seconds),
             )  # fmt: skip
             if usable:
                 db.execute("DELETE FROM failures WHERE key = ?", (key,))
         return Call(key, attempt, usable, answer, price_usd)
+
+    def record_vectors(
+        self,
+        keys: Sequence[bytes],
+        answer: EmbeddingAnswer,
+        *,
+        provider: str,
+        price_usd: float | None,
+    ) -> None:
+        """Keep the vectors of one call now and for good, and what they cost, under "embed".
+
+        Args:
+            keys: One for each vector; what is there already under a key stays.
+        """
+        call = hashlib.sha256(b"".join(keys)).hexdigest()[:16]
+        rows = np.ascontiguousarray(answer.vectors, dtype="<f4")
+        with self.transaction() as db:
+            (attempt,) = db.execute("SELECT count(*) FROM calls WHERE key = ?", (call,)).fetchone()
+            item = f"{len(keys)} texts"
+            db.execute(
+                INSERT_CALL,
+                (call, attempt, provider, "embed", item, 1, "", "stop", answer.input_tokens, 0,
+                 price_usd, answer.seconds),
+            )  # fmt: skip
+            db.executemany(
+                "INSERT OR IGNORE INTO vectors (key, call, vector) VALUES (?, ?, ?)",
+                [(key, call, row.tobytes()) for key, row in zip(keys, rows, strict=True)],
+            )
+
+    def find_vectors(self, keys: Iterable[bytes]) -> dict[bytes, FloatArray]:
+        """Return key -> vector, float32 (d,), of those that are kept."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[bytes, FloatArray] = {}
+        for start in range(0, len(wanted), KEYS_AT_ONCE):
+            part = wanted[start : start + KEYS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            rows = self._db.execute(
+                f"SELECT key, vector FROM vectors WHERE key IN ({marks})",  # noqa: S608 (marks)
+                part,
+            )
+            found.update((key, np.frombuffer(raw, dtype="<f4")) for key, raw in rows)
+        return found
 
     def find(self, key: str) -> Call | None:
         """Return the first usable answer to a request, else the last that was not, or None."""
@@ -258,7 +264,12 @@ class Ledger:
         self._db.execute("UPDATE batches SET state = 'done' WHERE id = ?", (batch_id,))
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the database for changes that are all made or none.
+
+        Raises:
+            HomingError: They cannot be made.
+        """
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db

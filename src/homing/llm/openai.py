@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from homing.errors import MissingDependencyError
@@ -16,6 +17,7 @@ from homing.llm.remote import RemoteProvider, counted
 from homing.llm.structured import closed, described, is_strict
 
 OWN_URL = "https://api.openai.com/v1"
+KEY_VARIABLE = "OPENAI_API_KEY"
 NO_KEY = "none"
 """For servers that want none: the SDK does not go without."""
 REASONING = re.compile(r"(?:gpt-[5-9](?!.*chat)|o\d)")
@@ -27,7 +29,17 @@ SCHEMA = Ladder(
 FINISHES: dict[str | None, Finish] = {"length": "length", "content_filter": "refusal"}
 
 
-class OpenAIProvider(RemoteProvider):
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to ask and with what key; `is_own` is whether that is OpenAI itself."""
+
+    sdk: Any
+    base_url: str
+    key: str | None
+    is_own: bool
+
+
+class OpenAIProvider(RemoteProvider[ChatRequest, ChatAnswer]):
     """Asks a model by chat completions; implements `Provider`.
 
     What servers do not agree about (schemas, how the limit of tokens is called, whether a
@@ -36,7 +48,7 @@ class OpenAIProvider(RemoteProvider):
     """
 
     kind = "openai"
-    key_variable = "OPENAI_API_KEY"
+    key_variable = KEY_VARIABLE
     path = "/chat/completions"
     models_path = "/models"
 
@@ -63,24 +75,14 @@ class OpenAIProvider(RemoteProvider):
             UsageError: The base URL is none.
             MissingDependencyError: The SDK is not installed.
         """
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingDependencyError.for_extra("openai", "llm") from error
-        base_url = wire.checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OWN_URL)
-        self._is_own = f".{wire.address_of(base_url)}".rpartition(":")[0].endswith(".openai.com")
-        key = wire.checked_key(api_key or os.environ.get(self.key_variable, ""), self.key_variable)
-        if not key and self._is_own:
-            raise ProviderError(
-                f"{self.key_variable} is not set. Set it (export {self.key_variable}=sk-...), or "
-                "name a server that needs no key with --base-url, such as http://localhost:11434/v1"
-            )
+        server = find_server(base_url, api_key)
+        self._is_own = server.is_own
         self._seed = seed
         super().__init__(
             model,
-            sdk=openai,
-            base_url=base_url,
-            key=key or None,
+            sdk=server.sdk,
+            base_url=server.base_url,
+            key=server.key,
             timeout_s=timeout_s,
             ladders=self._ladders(model),
             ledger=ledger,
@@ -100,13 +102,7 @@ class OpenAIProvider(RemoteProvider):
         ]
 
     def _make_client(self) -> Any:
-        return self._sdk.AsyncOpenAI(
-            api_key=self._key or NO_KEY,
-            base_url=self._base_url,
-            timeout=self._timeout_s,
-            max_retries=0,
-            http_client=wire.http_client(self._sdk, self._timeout_s),
-        )
+        return make_client(self._sdk, self._key, self._base_url, self._timeout_s)
 
     def _needs(self, request: ChatRequest) -> set[str]:
         needs = {"effort", "tokens"}
@@ -160,3 +156,46 @@ def _text(content: Any) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
+
+
+def find_server(base_url: str | None, api_key: str | None) -> Server:
+    """Return where to ask, from what is given and from the environment; see `OpenAIProvider`."""
+    try:
+        import openai
+    except ImportError as error:
+        raise MissingDependencyError.for_extra("openai", "llm") from error
+    base_url = server_url(base_url)
+    is_own = f".{wire.address_of(base_url)}".rpartition(":")[0].endswith(".openai.com")
+    key = wire.checked_key(api_key or os.environ.get(KEY_VARIABLE, ""), KEY_VARIABLE)
+    if not key and is_own:
+        raise ProviderError(
+            f"{KEY_VARIABLE} is not set. Set it (export {KEY_VARIABLE}=sk-...), or "
+            "name a server that needs no key with --base-url, such as http://localhost:11434/v1"
+        )
+    return Server(openai, base_url, key or None, is_own)
+
+
+def server_url(base_url: str | None) -> str:
+    """Return the base URL that is asked: the given one, OPENAI_BASE_URL, or OpenAI's own.
+
+    Raises:
+        UsageError: It is none.
+    """
+    return wire.checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OWN_URL)
+
+
+def make_client(
+    sdk: Any,
+    key: str | None,
+    base_url: str,
+    timeout_s: float,
+    max_bytes: int = wire.MAX_BODY_BYTES,
+) -> Any:
+    """Return the SDK's client; a reply of more than `max_bytes` is an error."""
+    return sdk.AsyncOpenAI(
+        api_key=key or NO_KEY,
+        base_url=base_url,
+        timeout=timeout_s,
+        max_retries=0,
+        http_client=wire.http_client(sdk, timeout_s, max_bytes),
+    )

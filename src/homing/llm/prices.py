@@ -59,6 +59,14 @@ PRICES: dict[str, dict[str, tuple[float, float]]] = {
         "claude-haiku-4-5": (1.00, 5.00),
     },
 }
+EMBEDDING_PRICES: dict[str, dict[str, float]] = {
+    "openai": {
+        "text-embedding-3-small": 0.02,
+        "text-embedding-3-large": 0.13,
+        "text-embedding-ada-002": 0.10,
+    },
+}
+"""Of models that give vectors, which are no output that costs."""
 BATCH_FACTOR = 0.5
 """Both providers ask half for what can wait a day."""
 DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
@@ -82,6 +90,9 @@ def price_of(provider: str, base_url: str | None = None) -> tuple[float, float] 
     host = f".{urlsplit(base_url).hostname or ''}" if base_url else OWN_HOSTS.get(kind, "")
     if not host.endswith(OWN_HOSTS.get(kind, "none")):
         return None
+    embedding = EMBEDDING_PRICES.get(kind, {}).get(model)
+    if embedding is not None:
+        return embedding, 0.0
     models = PRICES.get(kind, {})
     return models.get(model, models.get(DATED.sub("", model)))
 

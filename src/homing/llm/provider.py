@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from homing.errors import HomingError
-from homing.types import content_id
+from homing.types import FloatArray, content_id
 
 Finish = Literal["stop", "length", "refusal"]
 FailureKind = Literal["rate_limit", "server", "timeout", "connection", "malformed"]
@@ -59,6 +59,28 @@ class ChatAnswer:
     finish: Finish
     input_tokens: int
     output_tokens: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts to embed in one call; `dimensions` is the length of vector to ask for, if any."""
+
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingAnswer:
+    """The vectors of one call, float32 (n_texts, d), as they came and in the order of the texts.
+
+    Attributes:
+        input_tokens: As the provider counted them; it bills these.
+        seconds: From request to answer.
+    """
+
+    vectors: FloatArray
+    input_tokens: int
     seconds: float = 0.0
 
 

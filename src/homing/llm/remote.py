@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
 
 from homing.llm import wire
 from homing.llm.ledger import Ledger
@@ -17,6 +18,8 @@ from homing.llm.manners import Ladder, Manners
 from homing.llm.provider import (
     ChatAnswer,
     ChatRequest,
+    EmbeddingAnswer,
+    EmbeddingRequest,
     FailureKind,
     ProviderError,
     RequestRefused,
@@ -40,13 +43,21 @@ ABOUT_THE_REQUEST = (
     "content_filter",
     "content_policy",
     "content management policy",
+    "input length",
+    "tokens per request",
+    "batch size",
 )
 """Errors that say nothing about the next request."""
+TOO_LARGE = "too large to process"
+"""What llama.cpp says of a long text, as an error of its own."""
 OLLAMA_PORT = ":11434"
 
+Request = TypeVar("Request", ChatRequest, EmbeddingRequest)
+Answer = TypeVar("Answer", ChatAnswer, EmbeddingAnswer)
 
-class RemoteProvider:
-    """Asks a model behind an HTTP API; implements `Provider`.
+
+class RemoteProvider(Generic[Request, Answer]):
+    """Asks a model behind an HTTP API; for chats it implements `Provider`.
 
     May be used in several event loops one after another: each has its own connections, which are
     closed with it.
@@ -56,6 +67,7 @@ class RemoteProvider:
     key_variable: ClassVar[str]
     path: ClassVar[str]
     models_path: ClassVar[str]
+    ability: ClassVar[str] = "answers chats"
 
     def __init__(
         self,
@@ -85,19 +97,19 @@ class RemoteProvider:
         """Return the SDK's client."""
         raise NotImplementedError
 
-    def _needs(self, request: ChatRequest) -> set[str]:
+    def _needs(self, request: Request) -> set[str]:
         """Return the names of the ladders that a request has to do with."""
         raise NotImplementedError
 
-    def _body(self, request: ChatRequest, ways: Mapping[str, str]) -> dict[str, Any]:
+    def _body(self, request: Request, ways: Mapping[str, str]) -> dict[str, Any]:
         """Return the body of a request, asked in these ways."""
         raise NotImplementedError
 
-    def _read(self, body: Mapping[str, Any], request: ChatRequest) -> ChatAnswer:
+    def _read(self, body: Mapping[str, Any], request: Request) -> Answer:
         """Return the answer in the body of a reply, or raise `TransientFailure`."""
         raise NotImplementedError
 
-    async def ask(self, request: ChatRequest) -> ChatAnswer:
+    async def ask(self, request: Request) -> Answer:
         """Return the answer of one try; see `Provider.ask`."""
         client = await self._connected()
         needs = self._needs(request)
@@ -132,7 +144,7 @@ class RemoteProvider:
         finally:
             await client.close()
 
-    async def _ask(self, client: Any, request: ChatRequest, needs: set[str]) -> ChatAnswer:
+    async def _ask(self, client: Any, request: Request, needs: set[str]) -> Answer:
         began = time.monotonic()
         while True:
             ways = self._manners.ways()
@@ -151,10 +163,7 @@ class RemoteProvider:
         answer = self._read(body, request)
         self._has_answered = True
         self._manners.took(ways, needs)
-        seconds = time.monotonic() - began
-        return ChatAnswer(
-            answer.text, answer.finish, answer.input_tokens, answer.output_tokens, seconds
-        )
+        return replace(answer, seconds=time.monotonic() - began)
 
     async def _post(
         self, client: Any, body: Mapping[str, Any]
@@ -211,7 +220,8 @@ class RemoteProvider:
             return await self._not_found(client, shown)
         if status == 429:
             return TransientFailure("rate_limit", shown, wait_s)
-        if status >= 500 or status in (408, 409, 425):
+        is_too_large = status == 500 and TOO_LARGE in message
+        if (status >= 500 and not is_too_large) or status in (408, 409, 425):
             return TransientFailure("server", shown, wait_s)
         if status == 413 or any(w in f"{codes} {message}".lower() for w in ABOUT_THE_REQUEST):
             return RequestRefused(shown)
@@ -219,7 +229,7 @@ class RemoteProvider:
         if not self._has_answered and self._n_refused >= MAX_REFUSED:
             return ProviderError(
                 f"{self._address} refuses every request: {shown} Check the name of the model, "
-                "and whether it is one that answers chats."
+                f"and whether it is one that {self.ability}."
             )
         return RequestRefused(shown)
 

@@ -6,7 +6,7 @@ import email.utils
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,13 +17,13 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_CONNECTIONS = 1000
 CONNECT_S = 10.0
 MAX_MESSAGE = 300
-TOO_LONG = f"The reply is longer than {MAX_BODY_BYTES // 2**20} MB."
 
 
-def http_client(sdk: Any, timeout_s: float) -> Any:
+def http_client(sdk: Any, timeout_s: float, max_bytes: int = MAX_BODY_BYTES) -> Any:
     """Return the SDK's own HTTP client with room for many connections and bounded bodies.
 
-    Over aiohttp, whose parser is in C and whose pool is not searched at every call.
+    A body of more than `max_bytes` is an error. Over aiohttp, whose parser is in C and whose pool
+    is not searched at every call.
     """
     import httpx2
 
@@ -32,18 +32,22 @@ def http_client(sdk: Any, timeout_s: float) -> Any:
             max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
         ),
         timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-        event_hooks={"response": [_bound_body]},
+        event_hooks={"response": [partial(_bound_body, max_bytes=max_bytes)]},
         # Unpacking is not bounded, and answers are short.
         headers={"Accept-Encoding": "identity"},
     )
 
 
-async def _bound_body(response: Any) -> None:
-    """Make the reading of a body stop with an error at `MAX_BODY_BYTES`."""
+async def _bound_body(response: Any, max_bytes: int) -> None:
+    """Make the reading of a body stop with an error at `max_bytes`."""
     length = response.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-        raise TransientFailure("malformed", TOO_LONG)
-    response.stream = _bounded_stream()(response.stream)
+    if length.isdecimal() and int(length[:20]) > max_bytes:
+        raise _too_long(max_bytes)
+    response.stream = _bounded_stream()(response.stream, max_bytes)
+
+
+def _too_long(max_bytes: int) -> TransientFailure:
+    return TransientFailure("malformed", f"The reply is longer than {max_bytes // 2**20} MB.")
 
 
 @lru_cache(1)
@@ -52,15 +56,16 @@ def _bounded_stream() -> Any:
     import httpx2
 
     class BoundedStream(httpx2.AsyncByteStream):
-        def __init__(self, stream: Any) -> None:
+        def __init__(self, stream: Any, max_bytes: int) -> None:
             self._stream = stream
+            self._max_bytes = max_bytes
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             n_bytes = 0
             async for piece in self._stream:
                 n_bytes += len(piece)
-                if n_bytes > MAX_BODY_BYTES:
-                    raise TransientFailure("malformed", TOO_LONG)
+                if n_bytes > self._max_bytes:
+                    raise _too_long(self._max_bytes)
                 yield piece
 
         async def aclose(self) -> None:

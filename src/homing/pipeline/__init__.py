@@ -4,6 +4,7 @@ Each stage has two doors: a function on plain values (`ingest`, `write`, `curate
 `evaluate`), and one on a workspace (`STAGES`), which reads what the stage before has saved.
 """
 
+from homing.pipeline.comparing import Compared, compare
 from homing.pipeline.conclusion import verdict
 from homing.pipeline.curation import Curated, curate
 from homing.pipeline.evaluation import Evaluated, evaluate, evaluate_dataset
@@ -12,20 +13,25 @@ from homing.pipeline.ingestion import Ingested, ingest
 from homing.pipeline.job import Job, StageResult, open_job
 from homing.pipeline.looking import Looked, look_at_questions
 from homing.pipeline.running import STAGES, Outcome, run, run_job
+from homing.pipeline.searching import Finding, Searched, search_dataset
 from homing.pipeline.training import train, train_dataset
 from homing.pipeline.writing import Written, write
 
 __all__ = [
     "STAGES",
+    "Compared",
     "Curated",
     "Evaluated",
+    "Finding",
     "Ingested",
     "Job",
     "Looked",
     "Outcome",
+    "Searched",
     "SeenQuestion",
     "StageResult",
     "Written",
+    "compare",
     "curate",
     "evaluate",
     "evaluate_dataset",
@@ -34,6 +40,7 @@ __all__ = [
     "open_job",
     "run",
     "run_job",
+    "search_dataset",
     "train",
     "train_dataset",
     "verdict",

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from homing.dataset import Dataset, load_dataset, pick_split
-from homing.evaluation.contenders import Contender, parse_contender, parse_contenders
+from homing.evaluation.building import fingerprints, kept_folders
+from homing.evaluation.contenders import (
+    Contender,
+    parse_beside,
+    parse_contender,
+    parse_contenders,
+)
 from homing.evaluation.evaluate import evaluate as measure
 from homing.evaluation.evaluate import evaluation_summary
 from homing.evaluation.files import save_evaluation
+from homing.pipeline.breakage import (
+    check_pair,
+    general_inputs,
+    general_sets,
+    with_breakage,
+    with_measured_costs,
+)
 from homing.pipeline.conclusion import verdict
 from homing.pipeline.job import (
     DATASET,
@@ -26,15 +39,25 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
-from homing.retrieval.cache import CachedEncoder
+from homing.pipeline.language_models import LEDGER, ledger_path
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.retrieval.models import find_model
-from homing.settings import load_settings
+from homing.settings import Settings, load_settings
 from homing.types import Encoder, Evaluation, Retriever
+from homing.workspace import Workspace
 
 BASE, TUNED, OFFLINE = "base", "tuned", "tuned-offline"
 FOLDERS = {TUNED: MODEL, OFFLINE: OFFLINE_MODEL}
 HEADLINE = "hit@5"
+WITH_WORDS = {
+    "bm25": "bm25",
+    "bm25+base": "fusion(bm25,base)",
+    "bm25+tuned": "fusion(bm25,tuned)",
+}
+ROOMS = (
+    *("pipeline/evaluation", "pipeline/breakage", "evaluation", "retrieval", "dataset"),
+    *("llm/embedding", "llm/embedding_calls", "llm/openai_embeddings"),
+)
 
 
 def evaluate(
@@ -46,20 +69,26 @@ def evaluate(
     seed: int = 0,
     max_tokens: int | None = None,
     cache_folder: Path | None = None,
+    base_url: str | None = None,
+    ledger: Path | None = None,
 ) -> Evaluation:
     """Return how each contender finds the right passages, with intervals and paired tests.
 
     Args:
-        contenders: Name -> "bm25", a model folder or hub id, "fusion(a,b)" of two names, or any
-            `Encoder` or `Retriever` of your own.
+        contenders: Name -> "bm25", a model folder or hub id, "openai:MODEL", "fusion(a,b)" of two
+            names or whatever else docs/contenders.md lists, or any `Encoder` or `Retriever` of
+            your own.
         split: Whose questions are asked; None takes "test", or the only split there is.
         baseline: Whom the others are compared with; None takes "base", or else the first.
         max_tokens: Longest input of every model; None takes each model's own.
         cache_folder: Where vectors are kept between calls.
+        base_url: Where endpoints answer that name no address of their own.
+        ledger: The file that keeps the vectors that endpoints were paid for.
 
     Raises:
         UsageError: Split, baseline or contenders are not sound.
         ModelNotFoundError: A model cannot be had.
+        ProviderError: An endpoint answers nothing.
     """
     return measure(
         dataset,
@@ -74,6 +103,8 @@ def evaluate(
         seed=seed,
         max_tokens=max_tokens,
         cache_folder=cache_folder,
+        base_url=base_url,
+        ledger=ledger,
     )
 
 
@@ -87,6 +118,8 @@ def evaluate_stage(job: Job) -> StageResult:
         **inputs_of(job, "curate", *DATASET),
         **{name: value for name, value in hashes.items() if not name.endswith("README.md")},
         "base model": source.sha or source.name,
+        **fingerprints(further_contenders(settings)),
+        **general_inputs(settings.evaluate.general),
     }
     return run_stage(
         job,
@@ -95,7 +128,7 @@ def evaluate_stage(job: Job) -> StageResult:
         describe_evaluated,
         inputs=inputs,
         settings=settings.evaluate.affecting_result() | {"max_tokens": settings.train.max_tokens},
-        rooms=("pipeline/evaluation", "evaluation", "retrieval", "dataset"),
+        rooms=ROOMS,
         outputs=[EVALUATION],
     )
 
@@ -124,11 +157,23 @@ def evaluate_dataset(
     out: str | Path | None = None,
     config: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    general: Sequence[str] = (),
+    costs: bool = False,
 ) -> Evaluated:
-    """Compare "name=spec" contenders on any dataset; runs and measurements are saved in `out`."""
+    """Compare "name=spec" contenders on any dataset; runs and measurements are saved in `out`.
+
+    Args:
+        general: General sets on which the contender called "tuned" is set against the one called
+            "base".
+        costs: Whether to time every contender.
+    """
     parsed = parse_contenders(contenders)
+    if general:
+        check_pair([contender.name for contender in parsed], base=BASE, tuned=TUNED)
     settings = load_settings(config, overrides)
     dataset = load_dataset(source)
+    sets, notes = general_sets(general, dataset)
+    built: dict[str, Retriever] = {}
     evaluation = measure(
         dataset,
         parsed,
@@ -136,10 +181,27 @@ def evaluate_dataset(
         seed=settings.evaluate.seed,
         max_tokens=settings.train.max_tokens,
         language=settings.evaluate.language,
+        base_url=settings.evaluate.base_url,
+        ledger=ledger_beside(source, settings.write.ledger, out),
+        on_built=built.__setitem__,
     )
+    if general:
+        seed = settings.evaluate.seed
+        evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
+        evaluation = with_breakage(evaluation, built, sets, base=BASE, tuned=TUNED, seed=seed)
+    if costs:
+        evaluation = with_measured_costs(evaluation, built, dataset)
     if out is not None:
         save_evaluation(evaluation, Path(out))
     return Evaluated(evaluation)
+
+
+def ledger_beside(source: str | Path, given: str | None, out: str | Path | None) -> Path | None:
+    """Return where paid vectors are kept: the file given, else the workspace's, else in `out`."""
+    if given:
+        return Path(given).expanduser()
+    folder = source if Workspace.is_at(source) else out
+    return None if folder is None else Path(folder) / LEDGER
 
 
 def describe_evaluated(summary: Mapping[str, Any]) -> str:
@@ -155,10 +217,13 @@ def standard_contenders(
     specs = {BASE: base_model, **FOLDERS}
     return [
         *(Contender(name, specs[name], given=encoder) for name, encoder in encoders.items()),
-        Contender("bm25", "bm25"),
-        Contender("bm25+base", "fusion(bm25,base)"),
-        Contender("bm25+tuned", "fusion(bm25,tuned)"),
+        *(Contender(name, spec) for name, spec in WITH_WORDS.items()),
     ]
+
+
+def further_contenders(settings: Settings) -> list[Contender]:
+    """Return the contenders that the settings name beside a workspace's own, which must fit."""
+    return parse_beside(settings.evaluate.contenders, [BASE, *FOLDERS, *WITH_WORDS])
 
 
 def with_seconds(evaluation: Evaluation, seconds: Mapping[str, float]) -> Evaluation:
@@ -173,6 +238,8 @@ def with_seconds(evaluation: Evaluation, seconds: Mapping[str, float]) -> Evalua
 def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     settings = job.settings
     dataset = load_dataset(job.workspace.folder)
+    general, notes = general_sets(settings.evaluate.general, dataset)
+    built: dict[str, Retriever] = {}
     specs = {BASE: settings.train.base_model, **{n: str(job.path(FOLDERS[n])) for n in names}}
     encoders = {
         name: encoder_for(spec, max_tokens=settings.train.max_tokens, device=settings.train.device)
@@ -180,17 +247,30 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     }
     evaluation = measure(
         dataset,
-        standard_contenders(settings.train.base_model, encoders),
+        [
+            *standard_contenders(settings.train.base_model, encoders),
+            *further_contenders(settings),
+        ],
         split=pick_split(dataset, "test"),
         baseline=BASE,
         seed=settings.evaluate.seed,
         cache_folder=job.path(EMBEDDINGS),
+        max_tokens=settings.train.max_tokens,
         language=settings.evaluate.language,
+        base_url=settings.evaluate.base_url,
+        ledger=ledger_path(job),
+        on_built=built.__setitem__,
     )
-    _forget_others(job.path(EMBEDDINGS), encoders.values())
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
+    evaluation = with_breakage(
+        evaluation, built, general, base=BASE, tuned=TUNED, seed=settings.evaluate.seed
+    )
+    if settings.evaluate.costs:
+        evaluation = with_measured_costs(evaluation, built, dataset)
+    _forget_others(job.path(EMBEDDINGS), kept_folders(built.values()))
     # Times go into the manifest: what lies in `evaluation/` is the same however long it took.
     with job.workspace.replace_folder(EVALUATION) as folder:
-        save_evaluation(with_seconds(evaluation, {}), folder)
+        save_evaluation(replace(with_seconds(evaluation, {}), costs={}), folder)
     seconds = {name: round(r.seconds, 3) for name, r in evaluation.contenders.items()}
     return {
         **evaluation_summary(evaluation),
@@ -200,12 +280,10 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _forget_others(folder: Path, encoders: Iterable[Encoder]) -> None:
+def _forget_others(folder: Path, kept: set[Path]) -> None:
     """Remove the vectors of models that are no longer compared, such as earlier checkpoints."""
-    kept = {CachedEncoder(encoder, folder).folder for encoder in encoders}
-    for other in folder.iterdir() if folder.is_dir() else ():
-        if other not in kept:
-            shutil.rmtree(other)
+    for other in set(folder.iterdir() if folder.is_dir() else ()) - kept:
+        shutil.rmtree(other)
 
 
 def _model_facts(encoder: SentenceTransformerEncoder) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homing.pipeline.job import Job
+from homing.settings import WriteSettings
 
 if TYPE_CHECKING:
     from homing.llm.dispatch import Limits
@@ -39,7 +40,25 @@ class LanguageModel:
 def language_model(
     job: Job, spec: str, base_url: str | None, per_million: Price | None
 ) -> Iterator[LanguageModel]:
-    """Give the model of a name such as "openai:gpt-5-mini"; provider and ledger are closed after.
+    """Give the model of a name such as "openai:gpt-5-mini", as a job asks it.
+
+    Raises:
+        UsageError: The name or the URL is none, or the ledger cannot be read.
+        ProviderError: There is no key.
+    """
+    with open_model(job.settings.write, ledger_path(job), spec, base_url, per_million) as model:
+        yield model
+
+
+@contextmanager
+def open_model(
+    settings: WriteSettings,
+    ledger_file: Path,
+    spec: str,
+    base_url: str | None,
+    per_million: Price | None,
+) -> Iterator[LanguageModel]:
+    """Give the model of a name; provider and ledger are closed after.
 
     Raises:
         UsageError: The name or the URL is none, or the ledger cannot be read.
@@ -49,12 +68,11 @@ def language_model(
     from homing.llm.ledger import Ledger
     from homing.llm.making import make_provider, parse_spec
 
-    settings = job.settings.write
     limits = Limits(settings.max_concurrency, settings.max_tries, timeout_s=settings.timeout_s)
     if parse_spec(spec)[0] == "local":
         n_at_once = min(LOCAL_CONCURRENCY, settings.max_concurrency)
         limits = Limits(n_at_once, settings.max_tries, 1, LOCAL_TIMEOUT_S)
-    with Ledger(ledger_path(job)) as ledger:
+    with Ledger(ledger_file) as ledger:
         provider = make_provider(spec, base_url=base_url, ledger=ledger, timeout_s=limits.timeout_s)
         try:
             yield LanguageModel(provider, ledger, limits, per_million)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from homing.dataset import Dataset, iter_documents, load_dataset, load_rejections
+from homing.errors import UsageError
 from homing.evaluation.files import load_evaluation
+from homing.ingestion.files import find_files
+from homing.pipeline.breakage import with_costs
 from homing.pipeline.curation import load_audit
 from homing.pipeline.evaluation import BASE, OFFLINE, TUNED, with_seconds
 from homing.pipeline.job import (
@@ -26,13 +30,14 @@ from homing.pipeline.job import (
     run_stage,
 )
 from homing.pipeline.training import load_log
+from homing.reporting.contenders import find_comparison
 from homing.reporting.data import DatasetFacts, ModelFacts, ReportData, count_questions
 from homing.reporting.funnel import read_funnel
 from homing.reporting.model_card import render_model_card
 from homing.reporting.numbers import percent, point_range, points
 from homing.reporting.render import render_report
 from homing.reporting.terminal import summary_lines
-from homing.reporting.verdict import find_comparison, judge
+from homing.reporting.verdict import open_report
 from homing.types import Evaluation
 from homing.workspace import Manifest
 
@@ -63,7 +68,9 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
     summaries = {name: manifest.summary for name, manifest in manifests.items()}
     saved = load_evaluation(job.path(EVALUATION))
     evaluation = with_seconds(saved, summaries["evaluate"]["contender_seconds"])
+    evaluation = with_costs(evaluation, summaries["evaluate"].get("costs", {}))
     document_paths = {d.id: d.path for d in iter_documents(job.path(DOCUMENTS))}
+    files = source_paths(job.settings.sources, job.workspace.folder)
     folder = job.workspace.folder.name
     return ReportData(
         title=_title(job.settings.sources),
@@ -81,8 +88,10 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
         query_texts={q: dataset.queries[q].text for q in evaluation.query_ids},
         passages=dataset.corpus,
         relevant=dataset.split(evaluation.split),
+        judged=judgements(dataset, evaluation.split),
         groups=dataset.groups,
         document_paths=document_paths,
+        document_files={d: files[path] for d, path in document_paths.items() if path in files},
         rejections=[
             rejection
             for stage in ("ingest", "write", "curate")
@@ -99,6 +108,29 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
         base_name=BASE,
         tuned_name=TUNED,
     )
+
+
+def judgements(dataset: Dataset, split: str) -> dict[str, dict[str, int]]:
+    """Return query id -> {passage id: grade} of every judgement of a split, grade 0 included."""
+    judged: dict[str, dict[str, int]] = {}
+    for qrel in dataset.qrels[split]:
+        grades = judged.setdefault(qrel.query_id, {})
+        grades[qrel.passage_id] = max(qrel.grade, grades.get(qrel.passage_id, 0))
+    return judged
+
+
+def source_paths(sources: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return each source file's name -> its path relative to the folder of the report, with `/`.
+
+    Empty where the sources are no longer where they were, or on another drive: the report then
+    names documents and links to none.
+    """
+    try:
+        found = find_files(sources)
+        start = folder.resolve()
+        return {f.name: Path(os.path.relpath(f.path, start)).as_posix() for f in found}
+    except (UsageError, ValueError, OSError):
+        return {}
 
 
 def dataset_facts(dataset: Dataset, n_documents: int) -> DatasetFacts:
@@ -138,16 +170,18 @@ def ablation_notes(evaluation: Evaluation) -> list[str]:
 
 def _report_into(job: Job, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
     data = report_data(job, manifests)
-    opinion = judge(data)
+    opening = open_report(data)
     report = job.workspace.write_text(REPORT, render_report(data))
     job.workspace.write_text(MODEL_CARD, render_model_card(data))
     comparison = find_comparison(data, TUNED, BASE, "hit@5")
     return {
-        "headline": opinion.headline,
-        "sentences": list(opinion.sentences),
-        "caveats": [caveat.text for caveat in opinion.caveats],
-        "winner": opinion.winner,
-        "outcome": opinion.outcome,
+        "headline": opening.headline,
+        "sentences": list(opening.sentences),
+        "caveats": [caveat.text for caveat in opening.caveats],
+        "winner": opening.winner,
+        "outcome": opening.outcome,
+        "decision": opening.decision,
+        "recommended": opening.recommended,
         "difference_hit@5": comparison.difference.value if comparison else None,
         "n_written": data.funnel.n_written if data.funnel else None,
         "n_kept": data.funnel.n_kept if data.funnel else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.pipeline.curation import curate_stage
-from homing.pipeline.evaluation import evaluate_stage
+from homing.pipeline.evaluation import evaluate_stage, further_contenders
 from homing.pipeline.ingestion import ingest_stage
 from homing.pipeline.job import EVALUATION, MODEL, REPORT, Job, StageResult, open_job
 from homing.pipeline.reporting import report_stage
@@ -80,6 +80,7 @@ class Outcome:
 
 def run_job(job: Job) -> Outcome:
     """Run every stage that is not up to date."""
+    further_contenders(job.settings)  # a slip of the pen is told now, not after the training
     return Outcome(job.workspace.folder, {name: stage(job) for name, stage in STAGES.items()})
 
 

@@ -10,27 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homing.reporting.contenders import ranked_contenders
 from homing.reporting.data import ReportData
-from homing.reporting.naming import short_name, styles
-from homing.reporting.verdict import ranked_contenders
+from homing.reporting.looks import DASHES, styles
+from homing.reporting.naming import short_name
 
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 TABLE_CUTOFFS = (1, 2, 3, 5, 10, 15, 20)
-DASHES = {
-    "tuned": [1, 0],
-    "base": [6, 3],
-    "bm25": [2, 3],
-    "fused-tuned": [1, 0],
-    "fused-base": [6, 3],
-    "other-1": [1, 0],
-    "other-2": [8, 2, 2, 2],
-    "other-3": [4, 2],
-    "other-4": [2, 2],
-}
 MAX_CUTOFF = 20
-SMOOTHING_FROM = 40
 
 AXIS: Spec = {
     "labelColor": "var(--muted)",
@@ -78,9 +67,9 @@ def hit_curves(data: ReportData) -> list[Curve]:
             points = tuple((k, float(v)) for k, v in enumerate(data.hit_curve[name], 1))
         else:
             found = {
-                int(measure.removeprefix("hit@")): value
+                int(cutoff): value
                 for measure, value in result.measures.items()
-                if measure.startswith("hit@")
+                if (cutoff := measure.removeprefix("hit@")).isdigit()
             }
             points = tuple(sorted((k, v) for k, v in found.items() if k <= MAX_CUTOFF))
         curves.append(Curve(short_name(data, name), looks[name], points))
@@ -100,15 +89,16 @@ def hit_curve_chart(curves: Sequence[Curve]) -> Spec:
         for curve in curves
         for k, value in curve.points
     ]
-    colour = _by_contender(curves, [f"var(--c-{curve.style})" for curve in curves])
-    dash = _by_contender(curves, [DASHES[curve.style] for curve in curves])
-    x = _axis("k", "k: how many passages are looked at", tickMinStep=1, format="d")
+    labels = [curve.label for curve in curves]
+    colour = nominal(labels, [f"var(--c-{curve.style})" for curve in curves])
+    dash = nominal(labels, [DASHES[curve.style] for curve in curves])
+    x = axis("k", "k: how many passages are looked at", tickMinStep=1, format="d")
     x["scale"] = {"domainMin": 1, "nice": False}
-    y = _axis("hit", "right passage among the first k, %")
+    y = axis("hit", "right passage among the first k, %")
     y["scale"] = {"zero": False, "nice": True}
     line = {"type": "line", "strokeWidth": 2.25, "interpolate": "monotone"}
     return {
-        **_frame(320, "Hit rate of every contender against k"),
+        **frame(320, "Hit rate of every contender against k"),
         "data": {"values": values},
         "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash},
         "layer": [{"mark": line}, _point_under_the_pointer()],
@@ -131,62 +121,8 @@ def _point_under_the_pointer() -> Spec:
     }
 
 
-def loss_chart(loss: Sequence[tuple[int, float]]) -> Spec:
-    """Return the chart of the training loss; a running mean lies over long series."""
-    values = [{"step": step, "loss": round(value, 5)} for step, value in loss]
-    long = len(values) >= SMOOTHING_FROM
-    x = _axis("step", "step", tickCount=5, format="d")
-    line: Spec = {
-        "mark": {"type": "line", "stroke": "var(--c-tuned)", "opacity": 0.35 if long else 1},
-        "encoding": {"x": x, "y": _axis("loss", "loss")},
-    }
-    layers = [line]
-    if long:
-        frame = max(2, len(values) // 30)
-        smooth = {"op": "mean", "field": "loss", "as": "smooth"}
-        layers.append(
-            {
-                "transform": [{"window": [smooth], "frame": [-frame, frame]}],
-                "mark": {"type": "line", "stroke": "var(--c-tuned)", "strokeWidth": 2.25},
-                "encoding": {"x": x, "y": _axis("smooth", "loss")},
-            }
-        )
-    return {
-        **_frame(200, "Training loss against step"),
-        "data": {"values": values},
-        "layer": layers,
-    }
-
-
-def dev_chart(dev: Sequence[tuple[int, float]], best_step: int) -> Spec:
-    """Return the chart of dev nDCG@10 (percent); step 0 is the base, a ring marks what was kept."""
-    values = [
-        {"step": step, "ndcg": round(100 * value, 2), "kept": step == best_step}
-        for step, value in dev
-    ]
-    x = _axis("step", "step (0 is the base model)", tickCount=5, format="d")
-    y = _axis("ndcg", "dev nDCG@10, %")
-    y["scale"] = {"zero": False, "nice": True, "padding": 8}
-    tooltip = [
-        {"field": "step", "type": "quantitative"},
-        {"field": "ndcg", "type": "quantitative", "title": "dev nDCG@10, %", "format": ".1f"},
-    ]
-    line = {"type": "line", "stroke": "var(--c-tuned)", "strokeWidth": 2.25}
-    dot = {"type": "point", "filled": True, "size": 45, "fill": "var(--c-tuned)", "opacity": 1}
-    ring = {"type": "point", "size": 190, "stroke": "var(--c-tuned)", "strokeWidth": 2}
-    return {
-        **_frame(200, "Dev nDCG@10 against step"),
-        "data": {"values": values},
-        "encoding": {"x": x, "y": y, "tooltip": tooltip},
-        "layer": [
-            {"mark": line},
-            {"mark": dot},
-            {"transform": [{"filter": {"field": "kept", "equal": True}}], "mark": ring},
-        ],
-    }
-
-
-def _frame(height: int, description: str) -> Spec:
+def frame(height: int, description: str) -> Spec:
+    """Return what every chart has in common."""
     return {
         "$schema": SCHEMA,
         "description": description,
@@ -204,15 +140,16 @@ def _frame(height: int, description: str) -> Spec:
     }
 
 
-def _axis(field: str, title: str, **options: Any) -> Spec:
+def axis(field: str, title: str, **options: Any) -> Spec:
+    """Return the encoding of a number along an axis; `options` are Vega-Lite's for axes."""
     return {"field": field, "type": "quantitative", "title": title, "axis": options}
 
 
-def _by_contender(curves: Sequence[Curve], looks: Sequence[Any]) -> Spec:
-    labels = [curve.label for curve in curves]
+def nominal(labels: Sequence[str], looks: Sequence[Any]) -> Spec:
+    """Return the encoding of contenders by what each looks like, in the order given."""
     return {
         "field": "contender",
         "type": "nominal",
-        "sort": labels,
-        "scale": {"domain": labels, "range": list(looks)},
+        "sort": list(labels),
+        "scale": {"domain": list(labels), "range": list(looks)},
     }

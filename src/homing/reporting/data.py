@@ -93,11 +93,15 @@ class ReportData:
         hit_curve: Contender -> hit rate at k = 1, 2, 3, …, in [0, 1]; where it is empty, the
             evaluation's measures hit@1 to hit@20 serve, as far as they are there.
         query_texts: Query id -> text, of the test questions.
-        passages: Passage id -> passage: at least the first three of each run and the relevant
+        passages: Passage id -> passage: at least the first five of each run and the relevant
             ones; more do no harm.
         relevant: Query id -> {passage id: grade}, as `Dataset.split` returns it.
         groups: Passage id -> duplicate group; passages without one stand alone.
-        document_paths: Document id -> path.
+        judged: Query id -> {passage id: grade} of every judgement there is, grade 0 included; where
+            it is empty, `relevant` holds them all.
+        document_paths: Document id -> path, as it is shown.
+        document_files: Document id -> the file's path relative to the report's folder, with `/`;
+            those that are there get a link.
         rejections: Of all stages, each in the order in which it was saved.
         funnel: What the filters left of the written questions; None where that was not counted.
         audit: None for datasets that Homing did not split.
@@ -119,7 +123,9 @@ class ReportData:
     passages: Mapping[str, Passage] = field(default_factory=dict)
     relevant: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    judged: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     document_paths: Mapping[str, str] = field(default_factory=dict)
+    document_files: Mapping[str, str] = field(default_factory=dict)
     rejections: Sequence[Rejection] = ()
     funnel: Funnel | None = None
     audit: Audit | None = None

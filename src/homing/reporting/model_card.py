@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from homing.reporting.contenders import ranked_contenders
 from homing.reporting.data import ReportData
 from homing.reporting.leaderboard import measures_shown
 from homing.reporting.naming import short_name
@@ -24,8 +25,8 @@ from homing.reporting.numbers import (
     plain,
 )
 from homing.reporting.snippets import prompt_sentence, snippets
-from homing.reporting.sources import question_source
-from homing.reporting.verdict import UNIT_NAMES, judge, ranked_contenders
+from homing.reporting.sources import describe_questions
+from homing.reporting.verdict import UNIT_NAMES, open_report
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 TAGS = ["sentence-transformers", "feature-extraction", "sentence-similarity", "retrieval", "homing"]
@@ -42,7 +43,7 @@ def render_model_card(data: ReportData) -> str:
     sections = [
         f"---\n{front}---",
         f"# {_line(data.title)}: an embedding model tuned with Homing",
-        plain(" ".join(judge(data).sentences)),
+        _verdict(data),
         _about(data),
         f"## Use\n\n{prompt_sentence(data.model)}",
         *(
@@ -80,6 +81,12 @@ def _front_matter(data: ReportData) -> dict[str, Any]:
     return front
 
 
+def _verdict(data: ReportData) -> str:
+    """Return the report's own opening, its headline in bold."""
+    opening = open_report(data)
+    return f"**{_line(plain(opening.headline))}** {_line(plain(' '.join(opening.sentences)))}"
+
+
 def _about(data: ReportData) -> str:
     facts = [f"- Base model: `{_line(data.model.base_model)}`"]
     if data.model.max_tokens:
@@ -91,14 +98,13 @@ def _about(data: ReportData) -> str:
 
 
 def _measures(data: ReportData) -> str:
-    measures = measures_shown(data)
+    measures, asked = measures_shown(data), describe_questions(data, "its maker's")
     unit = UNIT_NAMES.get(data.evaluation.cluster_unit, data.evaluation.cluster_unit)
     lines = [
         "## Measured",
         "",
-        f"{counted(data.evaluation.n_queries, 'test question')}, {question_source(data)}, each "
-        f"searched in {counted(data.evaluation.n_passages, 'passage')}. In percent, with 95 % "
-        f"intervals (bootstrap over {unit}s).",
+        f"{asked}, each searched in {counted(data.evaluation.n_passages, 'passage')}. In percent, "
+        f"with 95 % intervals (bootstrap over {unit}s).",
         "",
         "| | " + " | ".join(measure_name(m) for m in measures) + " |",
         "|---|" + "---|" * len(measures),
@@ -148,7 +154,7 @@ def _data_facts(data: ReportData) -> str:
 
 
 def _limits(data: ReportData) -> str:
-    caveats = [f"- {_line(caveat.text)}" for caveat in judge(data).caveats]
+    caveats = [f"- {_line(caveat.text)}" for caveat in open_report(data).caveats]
     general = (
         "- It was tuned for these documents; on others, and on other tasks than retrieval, it may "
         "do worse than its base."

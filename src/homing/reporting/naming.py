@@ -1,14 +1,13 @@
-"""What contenders are called: in a sentence, in a table, and by which colour."""
+"""What contenders are called, in a sentence and in a table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from homing.reporting.data import ReportData
 
 FUSION = re.compile(r"fusion\((?P<parts>[^()]*)\)")
-SPARE_STYLES = ("other-1", "other-2", "other-3", "other-4")
 
 
 def spoken_name(data: ReportData, name: str) -> str:
@@ -24,6 +23,11 @@ def short_name(data: ReportData, name: str) -> str:
 def sentence_start(text: str) -> str:
     """Return the text with a capital first letter; the rest is left as it is."""
     return text[:1].upper() + text[1:]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence, "a, b and c"; there is at least one."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def fused_parts(data: ReportData, name: str) -> tuple[str, ...]:
@@ -46,36 +50,6 @@ def is_bm25(data: ReportData, name: str) -> bool:
 def uses_bm25(data: ReportData, name: str) -> bool:
     """Return whether the contender is BM25 or a fusion that holds it."""
     return is_bm25(data, name) or any(is_bm25(data, part) for part in fused_parts(data, name))
-
-
-def styles(data: ReportData) -> dict[str, str]:
-    """Return contender -> style ("tuned", "base", "bm25", "fused-tuned", …), each used once.
-
-    A style is a colour and a dash, defined by the style sheet for light and dark. Beyond the four
-    spare ones styles are used again.
-    """
-    chosen: dict[str, str] = {}
-    n_spare = 0
-    for name in data.evaluation.contenders:
-        style = _style(data, name)
-        if not style or style in chosen.values():
-            style = SPARE_STYLES[n_spare % len(SPARE_STYLES)]
-            n_spare += 1
-        chosen[name] = style
-    return chosen
-
-
-def _style(data: ReportData, name: str) -> str:
-    parts = fused_parts(data, name)
-    if name == data.tuned_name:
-        return "tuned"
-    if name == data.base_name:
-        return "base"
-    if data.tuned_name in parts:
-        return "fused-tuned"
-    if data.base_name in parts:
-        return "fused-base"
-    return "bm25" if is_bm25(data, name) else ""
 
 
 def _told_apart(data: ReportData, name: str, called: Callable[[str], str]) -> str:

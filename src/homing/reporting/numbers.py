@@ -69,9 +69,47 @@ def p_value(p: float) -> str:
     return f"<{NBSP}0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def chance(p: float) -> str:
+    """Return in words how easily chance alone brings a difference, with p: "may be chance (…)"."""
+    words = "hardly chance" if p < 0.001 else "unlikely chance" if p < 0.05 else "may be chance"
+    sign = "" if p < 0.001 else f"={NBSP}"
+    return f"{words} (p{NBSP}{sign}{p_value(p)})"
+
+
+def milliseconds(value: float) -> str:
+    """Return a time in milliseconds, "0.42 ms", "3.1 ms" or "215 ms"."""
+    digits = 2 if value < 1 else 1 if value < 10 else 0
+    return f"{value:,.{digits}f}{NBSP}ms"
+
+
+def byte_size(n: int) -> str:
+    """Return a size in bytes with a decimal unit, "607 kB" or "1.2 GB"."""
+    size, units = float(n), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    digits = 1 if size < 9.95 and units[0] != "B" else 0
+    return f"{size:.{digits}f}{NBSP}{units[0]}"
+
+
+def rate(per_second: float) -> str:
+    """Return a rate a second, "0.84", "3.1" or "1,153"."""
+    digits = 2 if per_second < 1 else 1 if per_second < 10 else 0
+    return f"{per_second:,.{digits}f}"
+
+
+def dollars(value: float) -> str:
+    """Return an amount in US dollars, "$0.02" or "$1,153"."""
+    return f"${value:,.2f}" if value < 100 else f"${value:,.0f}"
+
+
 def measure_name(measure: str) -> str:
-    """Return a measure's name as the field writes it: "ndcg@10" -> "nDCG@10"."""
+    """Return a measure's name as the field writes it: "ndcg@10" -> "nDCG@10".
+
+    A hit within a budget of tokens is called so: "hit@2000tokens" -> "In 2,000 tokens".
+    """
     name, at, cutoff = measure.partition("@")
+    if cutoff.endswith("tokens") and cutoff.removesuffix("tokens").isdigit():
+        return f"In {count(int(cutoff.removesuffix('tokens')))} tokens"
     written = {"hit": "Hit", "ndcg": "nDCG", "mrr": "MRR", "map": "MAP"}
     return written.get(name, name.capitalize()) + at + cutoff
 

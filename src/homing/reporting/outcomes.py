@@ -1,38 +1,44 @@
-"""Questions won and lost: where the tuned model ranks the right passage higher, and where lower.
+"""Questions won and lost: where the challenger ranks the right passage higher, and where lower.
 
-Ranks are read from the saved runs as the evaluation reads them: a group of duplicates counts as
-one passage, at the rank of its best member, and is right if any of its members is.
-Cost: one pass over both runs, O(questions × 100).
+This is what a reader without JavaScript sees of them: the twenty that rose and the twenty that fell
+the most. `explorer.py` hands all of them to the page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from homing.reporting.contenders import baseline_of, challenger_of
 from homing.reporting.data import ReportData
-from homing.types import Run
+from homing.reporting.naming import short_name
+from homing.reporting.places import link_of, place_of
+from homing.reporting.ranks import Ranked, Right, judged_queries
 
 N_SHOWN = 20
 N_TOP = 3
-MAX_PASSAGE_LENGTH = 1200
+MAX_PASSAGE_LENGTH = 360
+NO_TEXT = "(The text is not at hand.)"
 
 
 @dataclass(frozen=True, slots=True)
 class RankChange:
-    """The first right passage's rank in both runs; None beyond the saved ranks.
+    """The first right passage's rank with both contenders; None beyond the saved ranks.
 
     Attributes:
-        change: Reciprocal rank of the tuned model minus the base's, in [-1, 1].
+        row: Position among the judged questions.
+        before: Rank with the baseline.
+        after: Rank with the challenger.
     """
 
-    query_id: str
-    base_rank: int | None
-    tuned_rank: int | None
+    row: int
+    before: int | None
+    after: int | None
 
     @property
     def change(self) -> float:
         """Return the change in reciprocal rank, in [-1, 1]."""
-        return _reciprocal(self.tuned_rank) - _reciprocal(self.base_rank)
+        return _reciprocal(self.after) - _reciprocal(self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class ShownPassage:
     Attributes:
         rank: Its rank, or None where it stands only because it is right.
         mark: "right", "duplicate" (of a right one), or "".
+        link: To its document, or "".
         text: Cut at `MAX_PASSAGE_LENGTH` characters; `cut` says so.
     """
 
@@ -49,23 +56,24 @@ class ShownPassage:
     mark: str
     title: str
     place: str
+    link: str
     text: str
     cut: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ShownQuestion:
-    """A question with both models' first passages.
+    """A question with both contenders' first passages.
 
     Attributes:
-        missing: The right passages, where neither model has one among its first.
+        missing: The right passages, where neither has one among its first.
     """
 
     text: str
-    base_rank: int | None
-    tuned_rank: int | None
-    base: tuple[ShownPassage, ...]
-    tuned: tuple[ShownPassage, ...]
+    before: int | None
+    after: int | None
+    baseline: tuple[ShownPassage, ...]
+    challenger: tuple[ShownPassage, ...]
     missing: tuple[ShownPassage, ...]
 
 
@@ -74,9 +82,11 @@ class WonAndLost:
     """How many questions rose and fell, and those that did the most.
 
     Attributes:
+        names: What baseline and challenger are called.
         depth: How many ranks were saved; a rank of None lies beyond.
     """
 
+    names: tuple[str, str]
     n_won: int
     n_lost: int
     n_same: int
@@ -85,112 +95,95 @@ class WonAndLost:
     lost: tuple[ShownQuestion, ...]
 
 
-def won_and_lost(data: ReportData, n: int = N_SHOWN) -> WonAndLost | None:
-    """Return the questions that changed the most; None without runs of both models.
+def won_and_lost(
+    data: ReportData, answers: Mapping[str, Ranked], n: int = N_SHOWN
+) -> WonAndLost | None:
+    """Return the questions that changed the most; None without answers of both contenders.
 
     By change in reciprocal rank; equal changes keep the order of the questions.
+
+    Args:
+        answers: As `rank_all` returns them, at least `N_TOP` passages wide.
     """
-    changes = rank_changes(data)
-    if not changes:
+    pair = compared_pair(data, answers)
+    if pair is None:
         return None
+    changes = rank_changes(answers[pair[0]], answers[pair[1]])
     won = sorted((c for c in changes if c.change > 0), key=lambda c: -c.change)
     lost = sorted((c for c in changes if c.change < 0), key=lambda c: c.change)
     return WonAndLost(
+        names=(short_name(data, pair[0]), short_name(data, pair[1])),
         n_won=len(won),
         n_lost=len(lost),
         n_same=len(changes) - len(won) - len(lost),
-        depth=data.evaluation.runs[data.tuned_name].ranking.shape[1],
-        won=tuple(_shown_question(data, change) for change in won[:n]),
-        lost=tuple(_shown_question(data, change) for change in lost[:n]),
+        depth=answers[pair[1]].depth,
+        won=tuple(_shown_question(data, answers, pair, change) for change in won[:n]),
+        lost=tuple(_shown_question(data, answers, pair, change) for change in lost[:n]),
     )
 
 
-def rank_changes(data: ReportData) -> list[RankChange]:
-    """Return the rank of the first right passage in both runs, for every judged question."""
-    runs = data.evaluation.runs
-    if not {data.base_name, data.tuned_name} <= set(runs):
-        return []
-    base = _first_right_ranks(data, runs[data.base_name])
-    tuned = _first_right_ranks(data, runs[data.tuned_name])
-    return [
-        RankChange(query_id, base[query_id], tuned[query_id])
-        for query_id in data.evaluation.query_ids
-        if query_id in base and query_id in tuned
-    ]
+def compared_pair(data: ReportData, answers: Mapping[str, Ranked]) -> tuple[str, str] | None:
+    """Return baseline and challenger, or None where one of them has no answers."""
+    baseline, challenger = baseline_of(data), challenger_of(data)
+    if baseline is None or challenger is None or not {baseline, challenger} <= set(answers):
+        return None
+    return baseline, challenger
 
 
-def _first_right_ranks(data: ReportData, run: Run) -> dict[str, int | None]:
-    ranks: dict[str, int | None] = {}
-    for row, query_id in enumerate(run.query_ids):
-        if query_id not in data.relevant:
-            continue
-        right = _Right.of(data, query_id)
-        marks = (right.mark(data, passage_id) for passage_id in _ranked(data, run, row))
-        ranks[query_id] = next((rank for rank, mark in enumerate(marks, 1) if mark), None)
-    return ranks
+def rank_changes(before: Ranked, after: Ranked) -> list[RankChange]:
+    """Return the rank of the first right passage with both contenders, for every question."""
+    ranks = zip(before.first_right.tolist(), after.first_right.tolist(), strict=True)
+    return [RankChange(row, a or None, b or None) for row, (a, b) in enumerate(ranks)]
 
 
-def _ranked(data: ReportData, run: Run, row: int) -> list[str]:
-    """Return one query's passages, best first, with one for each group of duplicates."""
-    best: dict[str, str] = {}
-    for passage_id in run.ranked_ids(row):
-        best.setdefault(data.groups.get(passage_id, passage_id), passage_id)
-    return list(best.values())
-
-
-@dataclass(frozen=True, slots=True)
-class _Right:
-    """The right passages of a question and the duplicate groups they are in."""
-
-    passages: frozenset[str]
-    groups: frozenset[str]
-
-    @classmethod
-    def of(cls, data: ReportData, query_id: str) -> _Right:
-        """Return what answers a question."""
-        grades = data.relevant.get(query_id, {})
-        passages = frozenset(p for p, grade in grades.items() if grade >= 1)
-        return cls(passages, frozenset(data.groups[p] for p in passages if p in data.groups))
-
-    def mark(self, data: ReportData, passage_id: str) -> str:
-        """Return "right", "duplicate" or ""."""
-        if passage_id in self.passages:
-            return "right"
-        return "duplicate" if data.groups.get(passage_id) in self.groups else ""
-
-
-def _shown_question(data: ReportData, change: RankChange) -> ShownQuestion:
-    base = _top_passages(data, data.base_name, change.query_id)
-    tuned = _top_passages(data, data.tuned_name, change.query_id)
-    seen = any(passage.mark for passage in base + tuned)
-    right = [p for p, grade in data.relevant[change.query_id].items() if grade >= 1]
-    return ShownQuestion(
-        text=data.query_texts.get(change.query_id, change.query_id),
-        base_rank=change.base_rank,
-        tuned_rank=change.tuned_rank,
-        base=base,
-        tuned=tuned,
-        missing=() if seen else tuple(_shown(data, p, None, "right") for p in right[:N_TOP]),
-    )
-
-
-def _top_passages(data: ReportData, contender: str, query_id: str) -> tuple[ShownPassage, ...]:
-    run = data.evaluation.runs[contender]
-    top = _ranked(data, run, run.query_ids.index(query_id))[:N_TOP]
-    right = _Right.of(data, query_id)
-    return tuple(_shown(data, p, rank, right.mark(data, p)) for rank, p in enumerate(top, 1))
-
-
-def _shown(data: ReportData, passage_id: str, rank: int | None, mark: str) -> ShownPassage:
+def shown_passage(
+    data: ReportData, passage_id: str, rank: int | None = None, mark: str = ""
+) -> ShownPassage:
+    """Return a passage with its place, cut between words."""
     passage = data.passages.get(passage_id)
     if passage is None:
-        return ShownPassage(rank, mark, passage_id, "", "(The text is not at hand.)", cut=False)
-    place = data.document_paths.get(passage.document_id, "")
-    if passage.page is not None:
-        place = f"{place}, page {passage.page}" if place else f"page {passage.page}"
+        return ShownPassage(rank, mark, passage_id, "", "", NO_TEXT, cut=False)
     cut = len(passage.text) > MAX_PASSAGE_LENGTH
-    text = passage.text[:MAX_PASSAGE_LENGTH].rsplit(None, 1)[0] if cut else passage.text
-    return ShownPassage(rank, mark, passage.title, place, text, cut)
+    text = _cut(passage.text, MAX_PASSAGE_LENGTH)
+    place, link = place_of(data, passage), link_of(data, passage)
+    return ShownPassage(rank, mark, passage.title, place, link, text, cut)
+
+
+def shorten(text: str, length: int) -> str:
+    """Return at most `length` characters of a text in whole words; " …" follows where more was."""
+    return text if len(text) <= length else f"{_cut(text, length)} …"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else (text[:length].rsplit(None, 1) or [""])[0]
+
+
+def _shown_question(
+    data: ReportData, answers: Mapping[str, Ranked], pair: tuple[str, str], change: RankChange
+) -> ShownQuestion:
+    query_id = judged_queries(data)[change.row]
+    right = Right.of(data, query_id)
+    sides = []
+    for name in pair:
+        answer = answers[name]
+        top = [answer.passage_ids[p] for p in answer.top[change.row].tolist() if p >= 0][:N_TOP]
+        sides.append(
+            tuple(
+                shown_passage(data, p, rank, right.mark(data, p)) for rank, p in enumerate(top, 1)
+            )
+        )
+    seen = any(passage.mark for side in sides for passage in side)
+    answering = [p for p, grade in data.relevant[query_id].items() if grade >= 1]
+    return ShownQuestion(
+        text=data.query_texts.get(query_id, query_id),
+        before=change.before,
+        after=change.after,
+        baseline=sides[0],
+        challenger=sides[1],
+        missing=()
+        if seen
+        else tuple(shown_passage(data, p, None, "right") for p in answering[:N_TOP]),
+    )
 
 
 def _reciprocal(rank: int | None) -> float:

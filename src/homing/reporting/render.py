@@ -5,68 +5,75 @@ The page is made from its data alone, without a clock, so equal data give equal 
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from homing.reporting import numbers
-from homing.reporting.charts import (
-    DASHES,
-    Spec,
-    curve_cutoffs,
-    dev_chart,
-    hit_curve_chart,
-    hit_curves,
-    loss_chart,
+from homing.reporting.chapters import (
+    contender_parts,
+    evidence_parts,
+    making_parts,
+    opening_parts,
+    question_parts,
 )
+from homing.reporting.charts import Spec
 from homing.reporting.data import ReportData
-from homing.reporting.funnel import show_funnel
-from homing.reporting.leaderboard import all_measures, big_numbers, measures_shown, rows, ticks
+from homing.reporting.drawing import draw_charts
+from homing.reporting.looks import DASHES, SHAPES
 from homing.reporting.naming import short_name
-from homing.reporting.outcomes import won_and_lost
-from homing.reporting.rejections import group_rejections, in_words
-from homing.reporting.scripts import chart_data, content_policy, licences, page_scripts
-from homing.reporting.snippets import prompt_sentence, snippets
-from homing.reporting.sources import question_source
-from homing.reporting.verdict import UNIT_NAMES, judge
-from homing.types import TrainingLog
+from homing.reporting.packing import as_json
+from homing.reporting.rejections import in_words
+from homing.reporting.scripts import (
+    chart_libraries,
+    content_policy,
+    licences,
+    packed_libraries,
+    page_script,
+    style_sheet,
+)
+from homing.reporting.spreadsheet import leaderboard_csv
 
 CONTENTS = {
     "contenders": "Contenders",
     "depth": "Hit rate",
+    "costs": "Costs",
+    "slices": "Slices",
+    "won-and-lost": "Won and lost",
+    "labels": "Labels",
+    "unjudged": "Unjudged",
+    "elsewhere": "Elsewhere",
     "training": "Training",
     "questions": "Questions",
-    "funnel": "Written and kept",
+    "funnel": "Funnel",
     "dropped": "Dropped",
     "audit": "Audit",
-    "won-and-lost": "Won and lost",
     "use": "Use it",
-    "made": "How it was made",
-}
-EXPLAINED = {
-    "hit@5": "the right passage is among the first five",
-    "ndcg@10": "how high the right passage stands in the first ten",
-    "mrr@10": "one over the right passage's rank, averaged",
+    "made": "Made with",
 }
 
 
 def render_report(data: ReportData) -> str:
-    """Return the report as one self-contained HTML page, about 1 MB and below 3 MB.
+    """Return the report as one self-contained HTML page, about 0.7 MB and below 3 MB.
 
     All text of documents and questions is data: it is escaped, and the page's policy runs no script
-    but its own. Without JavaScript the charts are missing and their numbers stand in tables.
+    but its own. Without JavaScript the charts are missing and their numbers stand in tables, and of
+    the questions won and lost those are there that changed the most.
 
     Raises:
-        KeyError: If a contender lacks hit@5, on which the verdict rests.
+        KeyError: If a contender lacks hit@5, by which contenders are ordered.
     """
-    charts = _charts(data)
+    charts = draw_charts(data)
+    parts = {
+        **opening_parts(data),
+        **contender_parts(data),
+        **question_parts(data),
+        **evidence_parts(data),
+        **making_parts(data),
+    }
     return (
         _environment()
         .get_template("report.html")
@@ -74,89 +81,42 @@ def render_report(data: ReportData) -> str:
             data=data,
             name_of=lambda name: short_name(data, name),
             charts=charts,
-            **_page_parts(charts),
-            **_verdict_parts(data),
-            **_evidence_parts(data),
+            contents=_contents(data, parts),
+            **_page_parts(data, charts),
+            **parts,
         )
     )
 
 
-def _page_parts(charts: Mapping[str, Spec]) -> dict[str, Any]:
+def _page_parts(data: ReportData, charts: Mapping[str, Spec]) -> dict[str, Any]:
     """Return what the page is built from whatever it reports: scripts, style, licences."""
-    scripts = page_scripts()
-    style_sheet = (files("homing.reporting") / "templates" / "report.css").read_text("utf-8")
-    # Markup: our own files, and JSON in which no character can be taken for markup.
+    page_data = {"charts": charts, "csv": leaderboard_csv(data)}
+    # Markup: our own files, and JSON or base64 in which no character can be taken for markup.
     return {
-        "policy": content_policy(scripts),
-        "scripts": [Markup(script) for script in scripts],  # noqa: S704
+        "policy": content_policy([page_script(), *chart_libraries()]),
+        "script": Markup(page_script()),  # noqa: S704
+        "libraries": Markup(packed_libraries()),  # noqa: S704
         "licences": Markup(licences()),  # noqa: S704
-        "chart_data": Markup(chart_data(charts)),  # noqa: S704
-        "style_sheet": Markup(style_sheet),  # noqa: S704
+        "page_data": Markup(as_json(page_data)),  # noqa: S704
+        "style_sheet": Markup(style_sheet()),  # noqa: S704
         "dashes": DASHES,
-        "explained": EXPLAINED,
+        "shapes": SHAPES,
     }
 
 
-def _verdict_parts(data: ReportData) -> dict[str, Any]:
-    """Return the opening and the tables of contenders."""
-    curves = hit_curves(data)
-    table = rows(data)
-    unit = data.evaluation.cluster_unit
-    return {
-        "verdict": judge(data),
-        "source": question_source(data),
-        "unit": UNIT_NAMES.get(unit, unit),
-        "big": big_numbers(data),
-        "rows": table,
-        "against_base": any(row.difference for row in table),
-        "ticks": ticks(data),
-        "measures": measures_shown(data),
-        "all_measures": all_measures(data),
-        "labels": [short_name(data, name) for name in data.evaluation.contenders],
-        "comparisons": data.evaluation.comparisons,
-        "curves": curves,
-        "cutoffs": curve_cutoffs(curves),
+def _contents(data: ReportData, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the chapters that are there, as (anchor, label)."""
+    there = {
+        "costs": parts["cost_rows"],
+        "slices": parts["forest"],
+        "won-and-lost": parts["outcomes"],
+        "labels": parts["suspicions"],
+        "unjudged": parts["unjudged_rows"],
+        "elsewhere": data.evaluation.forgetting or data.evaluation.drift,
+        "training": data.training,
+        "funnel": data.funnel,
     }
-
-
-def _evidence_parts(data: ReportData) -> dict[str, Any]:
-    """Return what lies behind the verdict, and how to use the model."""
-    outcomes = won_and_lost(data)
-    absent = {"training"} if data.training is None else set()
-    absent |= {"won-and-lost"} if outcomes is None else set()
-    absent |= {"funnel"} if data.funnel is None else set()
-    funnel = show_funnel(data.funnel, data.rejections) if data.funnel else None
-    dropped = funnel.rest if funnel else data.rejections
-    shared = data.audit.shared if data.audit else {}
-    return {
-        "contents": [(a, label) for a, label in CONTENTS.items() if a not in absent],
-        "kept_dev": _kept_dev(data.training),
-        "training_settings": _as_yaml(data.training.settings) if data.training else "",
-        "kinds": data.dataset.questions,
-        "splits": data.dataset.splits,
-        "writer_label": _writer_label,
-        "funnel_steps": funnel.steps if funnel else (),
-        "n_dropped": len(dropped),
-        "rejections": group_rejections(dropped),
-        "audit_columns": list(dict.fromkeys(what for counts in shared.values() for what in counts)),
-        "outcomes": outcomes,
-        "prompt_sentence": prompt_sentence(data.model),
-        "snippets": snippets(data.model),
-        "timings": _timings(data.stage_seconds),
-        "settings": _as_yaml(data.settings) if data.settings else "",
-    }
-
-
-def _charts(data: ReportData) -> dict[str, Spec]:
-    charts = {"chart-hits": hit_curve_chart(hit_curves(data))}
-    if data.training is not None:
-        loss = [(step, value) for step, value in data.training.loss if math.isfinite(value)]
-        dev = [(step, value) for step, value in data.training.dev if math.isfinite(value)]
-        if len(loss) > 1:
-            charts["chart-loss"] = loss_chart(loss)
-        if len(dev) > 1:
-            charts["chart-dev"] = dev_chart(dev, data.training.best_step)
-    return charts
+    return [(anchor, label) for anchor, label in CONTENTS.items() if there.get(anchor, True)]
 
 
 @cache
@@ -183,28 +143,3 @@ def _environment() -> Environment:
     )
     environment.filters.update({function.__name__: function for function in shown})
     return environment
-
-
-def _kept_dev(log: TrainingLog | None) -> str:
-    """Return the way of dev nDCG@10 from base to what was kept, "61.2 → 68.9 %"."""
-    dev = dict(log.dev) if log else {}
-    if log is None or 0 not in dev or log.best_step not in dev:
-        return ""
-    return f"{numbers.bare_percent(dev[0])} → {numbers.percent(dev[log.best_step])}"
-
-
-def _timings(stage_seconds: Mapping[str, float]) -> list[tuple[str, str]]:
-    if not stage_seconds:
-        return []
-    rows = [(in_words(stage), numbers.duration(s)) for stage, s in stage_seconds.items()]
-    return [*rows, ("Together", numbers.duration(sum(stage_seconds.values())))]
-
-
-def _writer_label(writer: str) -> str:
-    return {"extractive": "offline writer", "person": "people"}.get(writer, writer)
-
-
-def _as_yaml(settings: Mapping[str, Any]) -> str:
-    """Return settings as YAML; what YAML does not know, such as a path, as its text."""
-    known = json.loads(json.dumps(dict(settings), default=str))
-    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True).strip()

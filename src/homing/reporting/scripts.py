@@ -1,39 +1,82 @@
-"""The page's scripts: the chart libraries, the code that draws, and the policy that names them.
+"""The page's scripts and styles, and the policy that names them.
 
 The page allows no script but these, each by its hash, and no connection at all. So even a text that
-got into the markup could neither run nor report home.
+got into the markup could neither run nor report home. The hashes hold for the libraries too, which
+the page unpacks before it runs them.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+
+from homing.reporting.packing import pack
 
 LIBRARIES = ("vega-6.4.0.min.js", "vega-lite-6.5.0.min.js", "vega-embed-7.3.0.min.js")
+SCRIPTS = (
+    "payload.js",
+    "charts.js",
+    "tables.js",
+    "words.js",
+    "questions.js",
+    "passages.js",
+    "explorer.js",
+    "start.js",
+)
+"""Our own, one after the other in one closure."""
+STYLES = (
+    "colours.css",
+    "page.css",
+    "opening.css",
+    "sections.css",
+    "tables.css",
+    "charts.css",
+    "lists.css",
+    "forest.css",
+    "explorer.css",
+    "narrow.css",
+    "print.css",
+)
 SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 
 
 @cache
-def page_scripts() -> tuple[str, ...]:
-    """Return the scripts in their order, safe to stand inside a script element."""
-    folder = files("homing.reporting")
-    sources = [(folder / "vendor" / name).read_text(encoding="utf-8") for name in LIBRARIES]
-    sources.append((folder / "templates" / "charts.js").read_text(encoding="utf-8"))
+def page_script() -> str:
+    """Return our own script, safe to stand inside a script element."""
+    own = "\n".join(_read("templates/script", name) for name in SCRIPTS)
+    return escape_script(f'(function () {{\n"use strict";\n{own}}})();\n')
+
+
+@cache
+def chart_libraries() -> tuple[str, ...]:
+    """Return the libraries that draw the charts, in the order in which they are to run."""
+    sources = (_read("vendor", name) for name in LIBRARIES)
     # A browser's developer tools would look for the map beside the page.
-    return tuple(escape_script(SOURCE_MAP.sub("", source)) for source in sources)
+    return tuple(SOURCE_MAP.sub("", source.replace("\r\n", "\n")) for source in sources)
+
+
+@cache
+def packed_libraries() -> str:
+    """Return the libraries deflated, which halves the page; our script inflates and runs them."""
+    packed = pack(list(chart_libraries()))
+    assert packed is not None
+    return packed
+
+
+@cache
+def style_sheet() -> str:
+    """Return the styles in their order."""
+    return "\n".join(_read("templates/style", name) for name in STYLES)
 
 
 @cache
 def licences() -> str:
     """Return the licences of the chart libraries, which have to travel with them."""
-    text = (files("homing.reporting") / "vendor" / "LICENSES.txt").read_text(encoding="utf-8")
-    return escape_script(text)
+    return escape_script(_read("vendor", "LICENSES.txt"))
 
 
 def escape_script(source: str) -> str:
@@ -44,14 +87,6 @@ def escape_script(source: str) -> str:
     source = source.replace("\r\n", "\n")
     source = re.sub(r"<(?=/script)", r"\\x3c", source, flags=re.IGNORECASE)
     return source.replace("<!--", r"\x3c!--")
-
-
-def chart_data(charts: Mapping[str, Any]) -> str:
-    """Return the charts as JSON in which no character can be taken for markup."""
-    text = json.dumps(charts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def content_policy(scripts: Sequence[str]) -> str:
@@ -65,3 +100,7 @@ def content_policy(scripts: Sequence[str]) -> str:
 
 def _sha256(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _read(folder: str, name: str) -> str:
+    return (files("homing.reporting") / folder / name).read_text(encoding="utf-8")

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
+from homing.reporting.caveats import Caveat
+from homing.reporting.contenders import (
+    HEADLINE_MEASURE,
+    baseline_of,
+    find_comparison,
+    ranked_contenders,
+)
 from homing.reporting.data import ReportData
 from homing.reporting.naming import short_name
 from homing.reporting.numbers import (
@@ -14,13 +21,7 @@ from homing.reporting.numbers import (
     point_range,
     points,
 )
-from homing.reporting.verdict import (
-    HEADLINE_MEASURE,
-    Caveat,
-    find_comparison,
-    judge,
-    ranked_contenders,
-)
+from homing.reporting.verdict import open_report
 
 WIDTH = 88
 OTHER_MEASURES = ("hit@1", "mrr@10", "ndcg@10")
@@ -31,14 +32,14 @@ def summary_lines(data: ReportData) -> list[str]:
 
     No line of the table is wrapped; sentences are, at 88 columns.
     """
-    verdict = judge(data)
-    lines = [verdict.headline, ""]
-    for sentence in verdict.sentences:
+    opening = open_report(data)
+    lines = [opening.headline, ""]
+    for sentence in opening.sentences:
         lines += _wrapped(sentence)
     lines += ["", *_table(data)]
-    if verdict.caveats:
+    if opening.caveats:
         lines.append("")
-    for caveat in verdict.caveats:
+    for caveat in opening.caveats:
         lines += _caveat_lines(caveat)
     return [plain(line) for line in lines]
 
@@ -46,12 +47,14 @@ def summary_lines(data: ReportData) -> list[str]:
 def _table(data: ReportData) -> list[str]:
     results = data.evaluation.contenders
     others = [m for m in OTHER_MEASURES if any(m in r.measures for r in results.values())]
-    header = ["", measure_name(HEADLINE_MEASURE), "95 % interval", "against base"]
+    baseline = baseline_of(data)
+    against_whom = f"against {baseline}" if baseline else ""
+    header = ["", measure_name(HEADLINE_MEASURE), "95 % interval", against_whom]
     table = [[*header, *(measure_name(measure) for measure in others)]]
     for name in ranked_contenders(data):
         measures = results[name].measures
         interval = results[name].intervals.get(HEADLINE_MEASURE)
-        comparison = find_comparison(data, name, data.base_name, HEADLINE_MEASURE)
+        comparison = baseline and find_comparison(data, name, baseline, HEADLINE_MEASURE)
         against = ""
         if comparison:
             against = (

@@ -1,6 +1,7 @@
-"""The verdict in words: who scores highest, whether tuning helped, and what limits both.
+"""The report's opening: the evaluation's own verdict, or plain sentences where it has none.
 
-Only what the intervals carry is claimed: "scores highest" is a fact about these questions, "helped"
+An evaluation that reached a verdict is quoted, so that no page says anything else. Of an older one
+only what the intervals carry is claimed: "scores highest" is a fact about these questions, "helped"
 needs an interval that leaves out zero.
 """
 
@@ -9,8 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from homing.reporting.caveats import Caveat, caveats
+from homing.reporting.contenders import (
+    HEADLINE_MEASURE,
+    TIE_BREAK_MEASURE,
+    best_contender,
+    find_comparison,
+)
 from homing.reporting.data import ReportData
-from homing.reporting.naming import sentence_start, spoken_name, uses_bm25
+from homing.reporting.naming import sentence_start, spoken_name
 from homing.reporting.numbers import (
     counted,
     measure_name,
@@ -19,35 +27,24 @@ from homing.reporting.numbers import (
     point_range,
     points,
 )
-from homing.reporting.sources import source_caveat
-from homing.types import Comparison, Interval
-
-HEADLINE_MEASURE = "hit@5"
-TIE_BREAK_MEASURE = "ndcg@10"
-FEW_QUESTIONS = 100
+from homing.types import Decision, Interval
 
 Outcome = Literal["better", "worse", "unclear", "kept base", "not compared"]
 UNIT_NAMES = {"query": "question"}
 
 
 @dataclass(frozen=True, slots=True)
-class Caveat:
-    """What the reader must know beside the numbers; `serious` ones put them in doubt."""
-
-    text: str
-    serious: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The report's opening.
+class Opening:
+    """What the report says first.
 
     Attributes:
-        headline: One short sentence, the winner first.
+        headline: One short sentence.
         sentences: The plain sentences that follow it.
         caveats: What limits them, the serious ones first.
         winner: The contender with the highest hit@5.
         outcome: What tuning did to the base.
+        decision: The evaluation's; None where it reached no verdict.
+        recommended: Whom the opening names: the verdict's contender, else the winner.
     """
 
     headline: str
@@ -55,47 +52,31 @@ class Verdict:
     caveats: tuple[Caveat, ...]
     winner: str
     outcome: Outcome
+    decision: Decision | None
+    recommended: str
 
 
-def judge(data: ReportData) -> Verdict:
-    """Return the verdict on all contenders and on tuned against base."""
-    winner = best_contender(data)
-    outcome = _outcome(data)
-    sentences = [
-        *_winner_sentences(data, winner),
-        *_tuning_sentences(data, outcome),
-    ]
-    return Verdict(
-        headline=_headline(data, winner, outcome),
+def open_report(data: ReportData) -> Opening:
+    """Return the opening: the evaluation's verdict, or what its numbers say without one."""
+    winner, outcome = best_contender(data), _outcome(data)
+    verdict = data.evaluation.verdict
+    recommended = winner
+    if verdict is None:
+        headline = _headline(data, winner, outcome)
+        sentences = [*_winner_sentences(data, winner), *_tuning_sentences(data, outcome)]
+    else:
+        headline, sentences = verdict.headline, list(verdict.reasons)
+        if verdict.contender in data.evaluation.contenders:
+            recommended = verdict.contender
+    return Opening(
+        headline=headline,
         sentences=tuple(sentences),
-        caveats=tuple(sorted(_caveats(data, winner, outcome), key=lambda c: not c.serious)),
+        caveats=caveats(data, recommended),
         winner=winner,
         outcome=outcome,
+        decision=verdict.decision if verdict else None,
+        recommended=recommended,
     )
-
-
-def best_contender(data: ReportData) -> str:
-    """Return the contender with the highest hit@5; nDCG@10 decides between equals."""
-    return ranked_contenders(data)[0]
-
-
-def ranked_contenders(data: ReportData) -> list[str]:
-    """Return the contenders by hit@5, then nDCG@10, the highest first."""
-    results = data.evaluation.contenders
-
-    def score(name: str) -> tuple[float, float]:
-        measures = results[name].measures
-        return measures[HEADLINE_MEASURE], measures.get(TIE_BREAK_MEASURE, 0.0)
-
-    return sorted(results, key=score, reverse=True)
-
-
-def find_comparison(data: ReportData, name: str, baseline: str, measure: str) -> Comparison | None:
-    """Return the paired comparison of two contenders in a measure, or None if none was made."""
-    for comparison in data.evaluation.comparisons:
-        if (comparison.name, comparison.baseline, comparison.measure) == (name, baseline, measure):
-            return comparison
-    return None
 
 
 def _outcome(data: ReportData) -> Outcome:
@@ -201,32 +182,3 @@ def _conclusion(data: ReportData, outcome: Outcome) -> list[str]:
 def _is_clear(difference: Interval) -> bool:
     """Return whether the interval leaves out zero."""
     return difference.low > 0 or difference.high < 0
-
-
-def _caveats(data: ReportData, winner: str, outcome: Outcome) -> list[Caveat]:
-    caveats = []
-    if data.audit is not None and not data.audit.clean:
-        caveats.append(
-            Caveat("The splits share passages or questions, so the numbers promise too much.", True)
-        )
-    if outcome == "kept base":
-        caveats.append(
-            Caveat(
-                "No checkpoint beat the base model on the development questions, so training "
-                "kept the base: the model folder holds the base model."
-            )
-        )
-    n = data.evaluation.n_queries
-    if n < FEW_QUESTIONS:
-        caveats.append(
-            Caveat(
-                f"Only {counted(n, 'question')}: the intervals are wide, and another set of "
-                "questions could turn the verdict.",
-                True,
-            )
-        )
-    source = source_caveat(data, favours_bm25=uses_bm25(data, winner))
-    caveats.extend([Caveat(source)] if source else [])
-    # The evaluation notes the source too, in fewer words.
-    notes = [n for n in data.evaluation.notes if not (source and "not asked by people" in n)]
-    return [*caveats, *(Caveat(note) for note in notes)]

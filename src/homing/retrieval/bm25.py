@@ -64,6 +64,12 @@ class BM25Retriever:
             self._index = bm25s.BM25(k1=K1, b=B, method="lucene")
             self._index.index(tokens, show_progress=False)
 
+    @property
+    def index_bytes(self) -> int:
+        """Return the bytes of the arrays that hold the postings; the vocabulary is not counted."""
+        arrays = self._index.scores.values() if self._index is not None else ()
+        return sum(int(array.nbytes) for array in arrays if isinstance(array, np.ndarray))
+
     def scores(self, queries: Sequence[str]) -> FloatArray:
         """Return BM25 scores, float32 (n_queries, n_passages), 0.0 where no word is shared."""
         scores = np.zeros((len(queries), self.n_passages), dtype=np.float32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homing.types import Encoder, FloatArray
+from homing.retrieval.nearest import nearest
+from homing.types import Encoder, FloatArray, IntArray
 
 
 class DenseRetriever:
-    """A `Retriever` that scores by cosine similarity.
+    """A `TopKRetriever` that scores by cosine similarity.
 
     Attributes:
         n_passages: Size of the corpus.
@@ -29,3 +30,7 @@ class DenseRetriever:
         """Return cosine similarities, float32 (n_queries, n_passages), in [-1, 1]."""
         similarities: FloatArray = self.encoder.encode_queries(queries) @ self.vectors.T
         return similarities
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[IntArray, FloatArray]:
+        """Return positions and cosine similarities of the `k` best passages, (n_queries, k)."""
+        return nearest(self.encoder.encode_queries(queries), self.vectors, k)

@@ -5,10 +5,10 @@ The starter file, its comments, the error messages and what a stage depends on f
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from homing.settings.curating import CurateSettings
-from homing.settings.section import NO_EFFECT, Section
+from homing.settings.section import NO_EFFECT, Section, without_secrets
 from homing.settings.writing import WriteSettings
 
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -103,6 +103,39 @@ class EvaluateSettings(Section):
         "", description='Two-letter code of the language for BM25, such as "de"; "" guesses it.'
     )
     seed: int = Field(0, ge=0, description="Decides the resamples behind the intervals.")
+    contenders: tuple[str, ...] = Field(
+        (),
+        description='Further contenders as "name=spec", such as '
+        '"small=openai:text-embedding-3-small" or "reranked=rerank(bm25,cross-encoder/'
+        'ms-marco-MiniLM-L6-v2)".',
+    )
+    base_url: str | None = Field(
+        None,
+        description="Where an OpenAI-compatible embeddings endpoint answers that names no address "
+        "of its own; null takes OPENAI_BASE_URL, or OpenAI's own.",
+    )
+
+    general: tuple[str, ...] = Field(
+        ("python-docs",),
+        description='Questions that are not yours, to see what tuning forgets: "python-docs", '
+        '"nanobeir:NFCorpus" and its like, or any dataset; [] for none.',
+    )
+    costs: bool = Field(
+        True, description="Time every contender on this machine, some seconds each."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_secrets(cls, value: str | None) -> str | None:
+        return without_secrets(value)
+
+    @field_validator("contenders")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not all(part.strip() for part in text.partition("=")):
+                raise ValueError(f"{text!r} is not NAME=SPEC, such as small=openai:MODEL")
+        return value
 
 
 class Settings(Section):

@@ -129,6 +129,11 @@ def _with_absolute_paths(values: Mapping[str, Any], folder: Path) -> dict[str, A
     for name in ("test_questions", "train_questions"):
         if isinstance(value := result.get(name), str):
             result[name] = str(folder / Path(value).expanduser())
+    evaluate = result.get("evaluate")
+    if isinstance(evaluate, dict) and isinstance(general := evaluate.get("general"), list):
+        paths_or_names = [(str(spec), folder / Path(str(spec)).expanduser()) for spec in general]
+        found = [str(path) if path.exists() else name for name, path in paths_or_names]
+        result["evaluate"] = {**evaluate, "general": found}
     if isinstance(write := result.get("write"), dict):
         paths = {
             name: folder / Path(write[name]).expanduser()

@@ -17,7 +17,7 @@ from homing.types.evaluation import (
     Verdict,
 )
 from homing.types.questions import Audit, Qrel, Query, Question, query_id
-from homing.types.retrieval import Encoder, Retriever, Run
+from homing.types.retrieval import Encoder, Retriever, Run, TopKRetriever
 from homing.types.texts import (
     Document,
     Heading,
@@ -53,6 +53,7 @@ __all__ = [
     "Run",
     "Slice",
     "Span",
+    "TopKRetriever",
     "TrainingLog",
     "Unjudged",
     "Values",

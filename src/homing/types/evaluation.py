@@ -168,7 +168,7 @@ class Unjudged:
 
     Attributes:
         k: How many top results are looked at.
-        fraction: Contender -> share of its top k that no judgement covers.
+        fraction: Contender -> share of its top k that no label covers; before any judge.
         judge: Which language model judged; "" for none.
         n_judged: Pairs that it judged.
         n_right: Pairs of them that it found to answer.
@@ -218,6 +218,7 @@ class Evaluation:
         cluster_unit: What the bootstrap resampled: "document", "passage" or "query".
         query_source: Who asked the test questions: "people" (writer "person"), "written" (any
             other writer), "unknown" (imported without one), or "mixed".
+        clusters: What each question goes together with in resampling, as `query_ids`.
         baseline: Name of the contender that the others are compared with.
         copied_fraction: Mean share of a question's content words that its passage holds.
         slices: Over all dimensions, each dimension together.
@@ -239,6 +240,7 @@ class Evaluation:
     cluster_unit: str
     query_source: str
     notes: Sequence[str] = field(default_factory=tuple)
+    clusters: Sequence[str] = ()
     baseline: str = "base"
     copied_fraction: float | None = None
     slices: Sequence[Slice] = ()

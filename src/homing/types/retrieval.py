@@ -36,6 +36,18 @@ class Retriever(Protocol):
         ...
 
 
+@runtime_checkable
+class TopKRetriever(Retriever, Protocol):
+    """A `Retriever` that finds the best passages without a table of all scores."""
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[IntArray, FloatArray]:
+        """Return positions, int64, and scores, float32, of the `k` best, both (n_queries, k).
+
+        Best first, ties to the earlier passage; -1 and -inf where the corpus is smaller.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Ranked passages with scores for each query (TREC sense).

@@ -14,6 +14,7 @@ from homing.llm.testing.behaviour import Behaviour
 from homing.llm.testing.counts import Counts, Paid, read_paid
 from homing.llm.testing.faults import KINDS, TRANSIENT, Faults
 from homing.llm.testing.server import TestServer
+from homing.llm.testing.vectors import Embedder, HashVectors, ModelVectors
 
 __all__ = [
     "KINDS",
@@ -22,8 +23,11 @@ __all__ = [
     "Asked",
     "Behaviour",
     "Counts",
+    "Embedder",
     "Faults",
+    "HashVectors",
     "MadeUp",
+    "ModelVectors",
     "Paid",
     "QuestionsOf",
     "TestServer",

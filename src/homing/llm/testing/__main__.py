@@ -14,6 +14,7 @@ from homing.llm.testing.answers import MadeUp, QuestionsOf
 from homing.llm.testing.behaviour import IGNORABLE, UNSUPPORTED
 from homing.llm.testing.faults import KINDS, Faults
 from homing.llm.testing.server import TestServer
+from homing.llm.testing.vectors import HashVectors, ModelVectors
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,6 +56,7 @@ def _server(given: argparse.Namespace) -> TestServer:
         ignores=given.ignores,
         batch_s=given.batch_s,
         state_file=given.log_counts,
+        embedder=ModelVectors(given.embed) if given.embed else HashVectors(),
     )
 
 
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help="LlamaIndex dataset whose questions are the answers; may be repeated",
     )
+    add("--embed", metavar="MODEL", help="whose vectors are given; without it they are made up")
     add("--delay-ms", type=float, default=0.0, help="from a request to its answer")
     add("--jitter", type=float, default=0.0, help="share by which the delay varies")
     add(

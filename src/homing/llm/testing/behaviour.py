@@ -9,6 +9,7 @@ from typing import Literal
 from homing.llm.testing.answers import Answerer, MadeUp
 from homing.llm.testing.asked import TokenCounter, count_tokens
 from homing.llm.testing.faults import Faults
+from homing.llm.testing.vectors import Embedder, HashVectors
 
 BatchOutcome = Literal["completed", "failed", "expired"]
 UNSUPPORTED = (
@@ -22,8 +23,10 @@ UNSUPPORTED = (
     "tools",
     "models",
     "batches",
+    "dimensions",
+    "encoding_format",
 )
-IGNORABLE = ("json_schema", "json_object", "output_config")
+IGNORABLE = ("json_schema", "json_object", "output_config", "dimensions", "encoding_format")
 
 
 @dataclass(kw_only=True)
@@ -47,6 +50,9 @@ class Behaviour:
         batch_outcomes: How the first batches end; later ones are completed.
         max_batch_lines: A batch of more requests fails.
         count_tokens: Counts the tokens of a text.
+        embedder: Makes the vectors of texts.
+        max_inputs: More texts than this in one call for vectors are refused.
+        max_input_tokens: A text to embed of more tokens is refused.
     """
 
     answerer: Answerer = field(default_factory=MadeUp, kw_only=False)
@@ -65,6 +71,9 @@ class Behaviour:
     batch_outcomes: Sequence[BatchOutcome] = ()
     max_batch_lines: int = 50_000
     count_tokens: TokenCounter = count_tokens
+    embedder: Embedder = field(default_factory=HashVectors)
+    max_inputs: int | None = None
+    max_input_tokens: int | None = None
 
     def __post_init__(self) -> None:
         for given, known in ((self.unsupported, UNSUPPORTED), (self.ignores, IGNORABLE)):

@@ -16,7 +16,8 @@ class Counts:
 
     Attributes:
         requests: All of them, of every path.
-        answered: Those for an answer that got one, whatever it was worth; these are paid.
+        answered: Those for an answer that got one, whatever it was worth; these are paid. Of a
+            request for vectors each text counts.
         by_fault: Fault -> requests struck; "limit" is the server's own rate limit.
         by_path: "POST /v1/chat/completions" -> requests.
         asked_tokens: Input tokens of every request for an answer, paid or not.

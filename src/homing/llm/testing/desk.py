@@ -12,9 +12,11 @@ from homing.llm.testing.asked import Asked, n_input_tokens
 from homing.llm.testing.behaviour import Behaviour
 from homing.llm.testing.counts import Bookkeeping, Paid
 from homing.llm.testing.dialect import Dialect
+from homing.llm.testing.embeddings import AskedVectors, embeddings_body, is_whole
 from homing.llm.testing.faults import FINE, UNPAID, FaultPlan
 from homing.llm.testing.http import Reply, json_reply
 from homing.llm.testing.spoiling import Completion, complete, junk
+from homing.types import FloatArray
 
 HTML = b"<html><head><title>503</title></head><body><h1>503 Service Unavailable</h1></body></html>"
 NOT_IN_BATCHES = ("timeout", "cut", "drop", "malformed_json", "junk_body", "error_503", "error_529")
@@ -42,7 +44,29 @@ class Desk:
         n_output = self._behaviour.count_tokens(completion.text)
         whole = fault in (FINE, "slow") and completion.finish == "stop" and not gone()
         self._books.pay(Paid(asked.content, fault, whole, n_input, n_output))
-        reply = json_reply(200, dialect.answer(asked, completion, (n_input, n_output)))
+        body = dialect.answer(asked, completion, (n_input, n_output))
+        return self._spoiled(json_reply(200, body), fault)
+
+    def vectors_reply(
+        self,
+        asked: AskedVectors,
+        vectors: FloatArray | None,
+        fault: str,
+        dialect: Dialect,
+        gone: Callable[[], bool],
+    ) -> Reply:
+        """Return the reply to a request for vectors; counts each text as one that is paid."""
+        counted = [self._behaviour.count_tokens(text) for text in asked.texts]
+        self._books.counts.asked_tokens += sum(counted)
+        if vectors is None:
+            return self.fault_reply(fault, dialect, asked.model)
+        for paid in asked.paid(fault, is_whole(fault) and not gone(), counted):
+            self._books.pay(paid)
+        body = embeddings_body(asked, vectors, fault, sum(counted))
+        return self._spoiled(json_reply(200, body), fault)
+
+    def _spoiled(self, reply: Reply, fault: str) -> Reply:
+        """Return what a fault makes of the bytes of a reply."""
         if fault == "malformed_json":
             return Reply(200, reply.body[: len(reply.body) * 2 // 3] + b"<|eot|>")
         if fault == "junk_body":

@@ -52,7 +52,10 @@ UNPAID = frozenset(
 class Faults:
     """How often each thing goes wrong: a float is a share of the requests, an int a number of them.
 
-    Numbers strike the first requests, in an order drawn from the seed; shares the rest.
+    Numbers strike the first requests, in an order drawn from the seed; shares the rest. Of
+    requests for vectors, `truncated` takes half the vectors away, `empty_choices` all, `junk`
+    makes their numbers none and `wrong_content` makes them shorter; what is about words alone
+    leaves them as they are.
 
     Attributes:
         rate_limit: 429 with `Retry-After` in seconds.

@@ -63,7 +63,7 @@ class OpenAIDialect:
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
             raise invalid("Missing required parameter: 'messages'.", param="messages")
-        model = self._model(body)
+        model = self.model_of(body)
         if body.get("stream"):
             raise invalid("Streaming is not supported by this test server.", param="stream")
         self._check_parameters(body)
@@ -90,7 +90,8 @@ class OpenAIDialect:
             n_messages=len(messages),
         )
 
-    def _model(self, body: Mapping[str, Any]) -> str:
+    def model_of(self, body: Mapping[str, Any]) -> str:
+        """Return the model that a request names, or refuse one that is not there."""
         model = body.get("model")
         if not isinstance(model, str) or not model:
             raise invalid("you must provide a model parameter")

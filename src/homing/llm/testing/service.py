@@ -9,17 +9,18 @@ import re
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from homing.llm.testing.anthropic_api import AnthropicDialect
 from homing.llm.testing.anthropic_batches import AnthropicBatches
-from homing.llm.testing.asked import Asked
 from homing.llm.testing.behaviour import Behaviour
 from homing.llm.testing.counts import Bookkeeping
 from homing.llm.testing.desk import Desk
 from homing.llm.testing.dialect import Dialect, Refused
-from homing.llm.testing.faults import FINE
+from homing.llm.testing.embeddings import parse_embeddings, shortened
+from homing.llm.testing.faults import FINE, UNPAID
 from homing.llm.testing.http import HttpRequest, Reply, json_reply
 from homing.llm.testing.openai_api import OpenAIDialect
 from homing.llm.testing.openai_batches import OpenAIBatches
@@ -43,6 +44,7 @@ class Service:
         self._anthropic_batches = AnthropicBatches(behaviour, self.desk, self._anthropic)
         self._n_at_work = 0
         self._arrivals: deque[float] = deque()
+        self._embedding = asyncio.Lock()
 
     async def handle(self, request: HttpRequest) -> Reply:
         """Return the reply to a request."""
@@ -56,6 +58,8 @@ class Service:
         try:
             if (request.method, request.path) == ("POST", "/v1/chat/completions"):
                 return await self._answer(request, self._openai)
+            if (request.method, request.path) == ("POST", "/v1/embeddings"):
+                return await self._embed(request)
             if (request.method, request.path) == ("POST", "/v1/messages"):
                 return await self._answer(request, self._anthropic)
             fault = self.desk.plan.draw_elsewhere()
@@ -100,22 +104,34 @@ class Service:
         return json_reply(200, {"object": "list", "data": listed, **pages})
 
     async def _answer(self, request: HttpRequest, dialect: Dialect) -> Reply:
-        try:
-            body = json.loads(request.body)
-        except ValueError:
-            body = None
-        asked = dialect.parse(body if isinstance(body, dict) else {})
+        asked = dialect.parse(_object_in(request.body))
+        async with self._at_work(asked.content) as fault:
+            return self.desk.reply(asked, fault, dialect, request.gone)
+
+    async def _embed(self, request: HttpRequest) -> Reply:
+        asked = parse_embeddings(_object_in(request.body), self._behaviour, self._openai)
+        async with self._at_work(asked.content) as fault:
+            vectors = None
+            if fault not in UNPAID:
+                async with self._embedding:  # a model is used by one thread at a time
+                    made = await asyncio.to_thread(self._behaviour.embedder, asked.texts)
+                vectors = shortened(made, asked.dimensions)
+            return self.desk.vectors_reply(asked, vectors, fault, self._openai, request.gone)
+
+    @asynccontextmanager
+    async def _at_work(self, content: str) -> AsyncIterator[str]:
+        """Give the fault that strikes a request, after the time that an answer takes."""
         if self._over_limit():
             self.desk.note("limit")
-            kind = "rate_limit_bare" if self._behaviour.retry_after_s is None else "rate_limit"
-            return self.desk.reply(asked, kind, dialect)
+            yield "rate_limit_bare" if self._behaviour.retry_after_s is None else "rate_limit"
+            return
         self._n_at_work += 1
         self._counts.peak_concurrency = max(self._counts.peak_concurrency, self._n_at_work)
         try:
-            fault = self.desk.plan.draw(asked.content)
+            fault = self.desk.plan.draw(content)
             self.desk.note(fault)
-            await self._wait(asked, fault)
-            return self.desk.reply(asked, fault, dialect, request.gone)
+            await self._wait(content, fault)
+            yield fault
         finally:
             self._n_at_work -= 1
 
@@ -134,15 +150,24 @@ class Service:
         self._arrivals.append(now)
         return False
 
-    async def _wait(self, asked: Asked, fault: str) -> None:
+    async def _wait(self, content: str, fault: str) -> None:
         delay = self._behaviour.delay_s
         if delay and self._behaviour.jitter:
-            draw = random.Random(f"{self._behaviour.faults.seed}/{asked.content}/delay")
+            draw = random.Random(f"{self._behaviour.faults.seed}/{content}/delay")
             delay *= 1 + self._behaviour.jitter * draw.uniform(-1, 1)
         if fault == "slow":
             delay += self._behaviour.faults.slow_s
         if delay > 0:
             await asyncio.sleep(delay)
+
+
+def _object_in(raw: bytes) -> Mapping[str, Any]:
+    """Return the object in a body, an empty one if there is none."""
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) else {}
 
 
 def _openai_model(name: str) -> Mapping[str, Any]:

@@ -1,0 +1,242 @@
+"""From contenders to retrievers: looked up first, all of them, then built one after another."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from homing.dataset import Dataset
+from homing.errors import HomingError, MissingDependencyError, ModelNotFoundError
+from homing.evaluation.choosing import DevScores, choose, dev_questions
+from homing.evaluation.contenders import Contender
+from homing.evaluation.specs import Endpoint, Fusion, Model, Onnx, Reranking, Static, Words
+from homing.llm.embedding import BATCH, EndpointEncoder, EndpointSettings
+from homing.retrieval.bm25 import BM25Retriever
+from homing.retrieval.cache import CachedEncoder
+from homing.retrieval.dense import DenseRetriever
+from homing.retrieval.encoders import encoder_for
+from homing.retrieval.fusion import FusedRetriever
+from homing.retrieval.models import find_model, weights_sha256
+from homing.retrieval.onnx import load_onnx
+from homing.retrieval.onnx_files import find_onnx
+from homing.retrieval.prompts import prompts_for
+from homing.retrieval.reranking import (
+    KeptScorer,
+    RerankedRetriever,
+    find_reranker,
+    load_reranker,
+)
+from homing.retrieval.static import find_static, is_static, load_static
+from homing.types import Encoder, Retriever
+
+T = TypeVar("T")
+
+
+class Builder:
+    """Builds the retrievers of contenders over one corpus, members before what is made of them.
+
+    Attributes:
+        built: Contender -> its retriever, of those built so far.
+        chosen: Contender -> what was settled on dev, in words, for those that left it open.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        ordered: Sequence[Contender],
+        *,
+        split: str | None,
+        cache_folder: Path | None = None,
+        max_tokens: int | None = None,
+        language: str = "",
+        base_url: str | None = None,
+        ledger: Path | None = None,
+    ) -> None:
+        """Look every contender up, so that one that cannot be had costs none of the others' time.
+
+        Small files are read, and endpoints are asked for one vector; no model is loaded.
+
+        Args:
+            ordered: As `in_building_order` has them.
+            split: The one whose questions will be asked, which decide nothing here; None for none.
+            cache_folder: Where vectors are kept between runs; None keeps them in memory.
+            max_tokens: Longest input of a model; None takes the model's own (512 for the default).
+            language: For BM25; "" guesses.
+            base_url: Where endpoints answer that name no address of their own.
+            ledger: The file that keeps the vectors that endpoints were paid for; None keeps none.
+
+        Raises:
+            ModelNotFoundError: A model cannot be had.
+            ProviderError: An endpoint answers nothing.
+            MissingDependencyError: The library of a contender is not installed.
+        """
+        self.built: dict[str, Retriever] = {}
+        self.chosen: dict[str, str] = {}
+        self._cache_folder = cache_folder
+        self._max_tokens = max_tokens
+        self._language = language
+        self._base_url = base_url
+        self._ledger = ledger
+        self._texts = dataset.passage_texts()
+        self._endpoints: dict[str, EndpointEncoder] = {}
+        self._fusions: dict[str, Fusion] = {}
+        for contender in ordered:
+            _named(contender, self._look_up)
+        self._n_open = sum(c.fusion is not None and c.fusion.is_open for c in ordered)
+        self._dev = dev_questions(dataset, split) if self._n_open else None
+        self._scores: DevScores | None = None
+
+    def settle(self, contender: Contender) -> None:
+        """Choose on dev what a contender leaves open; what it is made of is built."""
+        fusion = contender.fusion
+        if fusion is None or not fusion.is_open or contender.name in self.chosen:
+            return
+        assert self._dev is not None
+        self._scores = self._scores or DevScores(self._dev, self.built)
+        method, weight, words = choose(fusion, self._dev, self._scores)
+        self._fusions[contender.name] = Fusion(fusion.a, fusion.b, weight, method)
+        self.chosen[contender.name] = words
+        self._n_open -= 1
+        if not self._n_open:  # nobody else will want the members' scores
+            self._scores = None
+
+    def build(self, contender: Contender) -> Retriever:
+        """Return the contender's retriever over the corpus; embeds or indexes it."""
+        self.settle(contender)
+        retriever = _named(contender, self._build)
+        self.built[contender.name] = retriever
+        return retriever
+
+    def _look_up(self, contender: Contender) -> None:
+        spec = _resolved(contender)
+        if isinstance(spec, Model):
+            _check_model(spec.name)
+        elif isinstance(spec, Endpoint):
+            self._endpoints[contender.name] = self._endpoint(spec)
+        elif isinstance(spec, Static):
+            find_static(spec.name)
+        elif isinstance(spec, Onnx):
+            find_onnx(spec.path)
+        elif isinstance(spec, Reranking):
+            _need("sentence_transformers", "sentence-transformers", "train")
+            find_reranker(spec.model)
+
+    def _build(self, contender: Contender) -> Retriever:
+        spec, given = _resolved(contender), contender.given
+        if isinstance(spec, Words):
+            return BM25Retriever(self._texts, self._language)
+        if isinstance(spec, Fusion):
+            fusion = self._fusions.get(contender.name, spec)
+            weight = 0.5 if fusion.weight is None else fusion.weight
+            a, b = self.built[fusion.a], self.built[fusion.b]
+            return FusedRetriever(a, b, weight, fusion.method or "z")
+        if isinstance(spec, Reranking):
+            scorer = KeptScorer(load_reranker(spec.model), self._cache_folder)
+            return RerankedRetriever(self.built[spec.of], scorer, self._texts, spec.depth)
+        if given is not None and not isinstance(given, Encoder):
+            return given
+        folder = self._cache_folder
+        if isinstance(spec, Endpoint) and self._ledger is not None:
+            folder = None  # the ledger keeps its vectors already
+        encoder = given or self._encoder(contender)
+        return DenseRetriever(CachedEncoder(encoder, folder), self._texts)
+
+    def _encoder(self, contender: Contender) -> Encoder:
+        spec, max_tokens = _resolved(contender), self._max_tokens
+        if isinstance(spec, Endpoint):
+            return self._endpoints[contender.name]
+        if isinstance(spec, Static):
+            return load_static(spec.name, max_tokens)
+        if isinstance(spec, Onnx):
+            return load_onnx(spec.path, max_tokens)
+        assert isinstance(spec, Model)
+        return encoder_for(spec.name, max_tokens=max_tokens)
+
+    def _endpoint(self, spec: Endpoint) -> EndpointEncoder:
+        family = prompts_for(spec.model, {})
+        query, passage = spec.query_prompt, spec.passage_prompt
+        return EndpointEncoder(
+            spec.model,
+            EndpointSettings(
+                base_url=spec.base_url or self._base_url,
+                dimensions=spec.dimensions,
+                batch=spec.batch or BATCH,
+                query_prompt=family.query if query is None else query,
+                passage_prompt=family.passage if passage is None else passage,
+                price=spec.price,
+                ledger=self._ledger,
+            ),
+        )
+
+
+def _resolved(
+    contender: Contender,
+) -> Words | Model | Endpoint | Static | Onnx | Fusion | Reranking | None:
+    """Return what the spec says; a plain folder that model2vec saved is a static model."""
+    spec = contender.parsed
+    if isinstance(spec, Model) and is_static(Path(spec.name).expanduser()):
+        # Without model2vec, sentence-transformers reads most such folders too.
+        return Static(spec.name) if importlib.util.find_spec("model2vec") else spec
+    return spec
+
+
+def _check_model(name: str) -> None:
+    _need("sentence_transformers", "sentence-transformers", "train")
+    folder = Path(name).expanduser()
+    exports = sorted(folder.rglob("*.onnx")) if folder.is_dir() else []
+    weights = ("*.safetensors", "pytorch_model*.bin")
+    if exports and not any(path for pattern in weights for path in folder.rglob(pattern)):
+        raise ModelNotFoundError(f"{name} holds an ONNX model. Write onnx:{exports[0]}.")
+    find_model(name)
+
+
+def _need(module: str, library: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise MissingDependencyError.for_extra(library, extra)
+
+
+def _named(contender: Contender, work: Callable[[Contender], T]) -> T:
+    """Return what a step for a contender gives; its error begins with the contender."""
+    try:
+        return work(contender)
+    except HomingError as error:
+        raise type(error)(f"{contender.name}={contender.spec}: {error}") from error
+
+
+def fingerprints(contenders: Sequence[Contender]) -> dict[str, str]:
+    """Return "contender NAME" -> hash of the model behind it, of those that have one here.
+
+    Raises:
+        ModelNotFoundError: A model cannot be had.
+        MissingDependencyError: The library of a contender is not installed.
+    """
+    found = {f"contender {c.name}": _named(c, _fingerprint) for c in contenders}
+    return {name: value for name, value in found.items() if value}
+
+
+def _fingerprint(contender: Contender) -> str:
+    spec = _resolved(contender)
+    if isinstance(spec, Model):
+        _check_model(spec.name)
+        source = find_model(spec.name)
+        return source.sha or source.name
+    if isinstance(spec, Reranking):
+        source = find_reranker(spec.model)
+        return source.sha or source.name
+    if isinstance(spec, Static):
+        folder = find_static(spec.name)
+        return spec.name if folder is None else weights_sha256(folder)
+    return find_onnx(spec.path).sha256() if isinstance(spec, Onnx) else ""
+
+
+def kept_folders(retrievers: Iterable[Retriever]) -> set[Path]:
+    """Return the folders in which retrievers keep vectors, or a reranker what it said of pairs."""
+    folders: set[Path | None] = set()
+    for retriever in retrievers:
+        if isinstance(retriever, DenseRetriever) and isinstance(retriever.encoder, CachedEncoder):
+            folders.add(retriever.encoder.folder)
+        elif isinstance(retriever, RerankedRetriever):
+            folders.add(retriever.folder)
+    return {folder for folder in folders if folder is not None}
