@@ -80,7 +80,7 @@ def test_timing_embeds_anew_what_is_kept_and_at_most_some(dense):
     before = dict(encoder.n_texts)
     measure_costs({"base": dense}, PASSAGES * 20, QUESTIONS)
     assert encoder.n_texts["query"] > before["query"]
-    assert 0 < encoder.n_texts["passage"] - before["passage"] <= 2 * module.N_EMBEDDED
+    assert 0 < encoder.n_texts["passage"] - before["passage"] <= 3 * module.N_EMBEDDED
 
 
 def test_a_fusion_costs_what_its_members_cost_and_embeds_no_passage_again(dense):
@@ -199,10 +199,10 @@ def test_slow_work_is_measured_on_no_more_than_fits(monkeypatch):
 
     # The first takes three seconds, so five fit into what is left; they take one each, so twelve.
     assert module._rate(work, PASSAGES, 20.0) == 1.0
-    assert taken == [1, 5, 12]
+    assert taken == [1, 5, 12, 12]
     taken.clear()
     assert module._rate(work, PASSAGES[:10], 100.0) == 1.0
-    assert taken == [1, 8]
+    assert taken == [1, 8, 8]
 
 
 def test_what_a_reranker_read_before_it_reads_again(dense):

@@ -14,6 +14,7 @@ from handbook_report import handbook_report
 from selectolax.lexbor import LexborHTMLParser
 from test_report_page import text_of
 
+from homing.reporting.axes import Axis
 from homing.reporting.contenders import baseline_of, challenger_of
 from homing.reporting.costs import cost_points
 from homing.reporting.data import ReportData
@@ -123,6 +124,8 @@ def test_an_interval_beyond_the_axis_is_drawn_to_its_edge(data: ReportData) -> N
     assert any(d.cut_low or d.cut_high for d in drawn)
     compared = [row.drawing for part in plot.parts for row in part.rows if row.direction != "few"]
     assert not any(d.cut_low or d.cut_high for d in compared)
+    outside = Axis(-0.1, 0.2).draw(Interval(0.3, 0.25, 0.4))
+    assert (outside.is_inside, outside.low, outside.high) == (False, 192.0, 192.0)
 
 
 def test_given_questions_are_a_slice_of_the_users_own() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
@@ -17,11 +20,15 @@ def evaluate(
     seed: options.SeedOption = None,
     general: options.GeneralOption = None,
     costs: options.CostsOption = None,
+    judge: options.PoolJudgeOption = None,
+    judge_base_url: options.JudgeBaseUrlOption = None,
+    judge_budget: options.JudgeBudgetOption = None,
+    gate: options.GateOption = False,
     config: options.ConfigOption = None,
     set_: options.SetOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
-) -> None:
+) -> int:
     """Compare retrievers on the same questions."""
     from homing.cli.stages import run_stage
     from homing.errors import UsageError
@@ -29,7 +36,13 @@ def evaluate(
     from homing.workspace import Workspace
 
     overrides = options.overrides(
-        set_, evaluate__seed=seed, evaluate__base_url=base_url, write__ledger=ledger
+        set_,
+        evaluate__seed=seed,
+        evaluate__base_url=base_url,
+        evaluate__judge=judge,
+        evaluate__judge_base_url=judge_base_url,
+        evaluate__judge_budget=judge_budget,
+        write__ledger=ledger,
     )
     with answering(json_output=json_output, quiet=quiet) as answer:
         if contender:
@@ -60,3 +73,10 @@ def evaluate(
                 f"{dataset} is not a workspace, so name what to compare: "
                 f"homing evaluate {dataset} --contender bm25=bm25"
             )
+    return gate_code(answer.data) if gate else 0
+
+
+def gate_code(summary: Mapping[str, Any]) -> int:
+    """Return 0 where something is clearly better than the baseline, 3 where nothing is, else 4."""
+    verdict = summary.get("verdict") or {}
+    return {"deploy": 0, "keep base": 3}.get(verdict.get("decision", ""), 4)

@@ -147,6 +147,21 @@ EmbeddingUrlOption = Annotated[
         "http://localhost:11434/v1.",
     ),
 ]
+PoolJudgeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A language model that looks at the first five of every contender where no label "
+        "says whether they answer, such as openai:gpt-5-mini."
+    ),
+]
+GateOption = Annotated[
+    bool,
+    typer.Option(
+        "--gate",
+        help="End with 0 if something is clearly better than the baseline, 3 if nothing is, 4 if "
+        "the questions are too few to tell.",
+    ),
+]
 GeneralOption = Annotated[
     list[str] | None,
     typer.Option(

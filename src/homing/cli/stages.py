@@ -25,4 +25,4 @@ def run_stage(
         result = STAGES[name](job)
     answer.data = result.as_json()
     # What a stage came to has been said on stderr; a verdict is a result.
-    answer.text = str(result.summary.get("verdict", ""))
+    answer.text = str(result.summary.get("text", ""))

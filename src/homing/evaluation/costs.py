@@ -1,9 +1,9 @@
 """What contenders cost on this machine: rates, latency, the size of an index, dollars.
 
 Vectors that were kept are left aside, so that what is timed is what a deployment would do. Where
-calls cost money, `N_PAID` questions are asked again and no passage is embedded again. Cost: at most
-`PASSAGES_S + QUESTIONS_S + 2 * ALONE_S` seconds for each contender, save where single texts take
-longer; a contender that is made of others does not embed their passages again.
+calls cost money, `N_PAID` questions are asked again and no passage is embedded again. Cost: some
+`2 * (PASSAGES_S + QUESTIONS_S + ALONE_S)` seconds for each contender, more where single texts take
+long; a contender that is made of others does not embed their passages again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from homing.retrieval.reranking import RerankedRetriever
 from homing.retrieval.search import search, top_k
 from homing.types import Cost, Encoder, Retriever, TopKRetriever
 
-PASSAGES_S, QUESTIONS_S, ALONE_S = 3.0, 3.0, 2.0
+PASSAGES_S, QUESTIONS_S, ALONE_S = 2.0, 1.5, 1.5
+"""Twice each: a model is slower the first time that it sees texts of some length."""
 N_EMBEDDED = 200
 N_INDEXED = 2_000
 N_QUESTIONS = 500
@@ -61,7 +62,6 @@ def measure_costs(
         )
         try:
             with muted():
-                # Questions first: they also warm a model up that has only been looked up so far.
                 known = _with_times(known, retriever, questions)
                 rates[id(retriever)] = _passages_per_s(retriever, passages, rates)
             known = replace(known, passages_per_s=rates[id(retriever)])
@@ -204,8 +204,7 @@ def _alone_s(retriever: Retriever, questions: Sequence[str]) -> list[float]:
     endpoints = _endpoints(retriever)
     away = [_away_s(endpoint, questions) for endpoint in endpoints]
     questions = questions[: min(map(len, away), default=len(questions))]
-    # Endpoints' vectors are at hand before the clock runs. A model is slower the first time that
-    # it sees a length, so each question was asked before it is timed.
+    # The second time, models know the lengths and endpoints' vectors are at hand.
     warm_s = _one_by_one_s(answer, questions, ALONE_S)
     times = _one_by_one_s(answer, questions[: len(warm_s)], ALONE_S)
     return [sum(parts) for parts in zip(times, *away, strict=False)]
@@ -235,7 +234,7 @@ def _rate(work: Callable[[Sequence[str]], object], texts: Sequence[str], limit_s
     """Return texts a second, of the largest part of them for which `limit_s` leaves time.
 
     Parts grow from one text on, so that what is slow is not asked for much; a part that is hardly
-    larger than the one before would tell no more.
+    larger than the one before would tell no more. The last is timed when it comes again.
     """
     n, spent_s = 1, 0.0
     while True:
@@ -244,7 +243,7 @@ def _rate(work: Callable[[Sequence[str]], object], texts: Sequence[str], limit_s
         n_fitting = int((limit_s - spent_s) * n / took_s)
         n_next = min(n_fitting, GROWTH * n, len(texts))
         if n_next <= 1.5 * n:
-            return n / took_s
+            return n / _seconds(work, texts[:n])
         n = n_next
 
 

@@ -15,13 +15,14 @@ from homing.evaluation.building import Builder
 from homing.evaluation.certainty import compare
 from homing.evaluation.contenders import Contender, in_building_order
 from homing.evaluation.files import load_evaluation, save_evaluation
-from homing.evaluation.measures import Measured, measure_run
+from homing.evaluation.measures import ALL_MEASURES, BUDGET, Measured, measure_run
 from homing.evaluation.overlap import copied_fraction, shared_fractions
 from homing.evaluation.questions import cluster_questions, describe_questions, question_source
 from homing.evaluation.significance import cluster_bootstrap_columns
 from homing.evaluation.slices import find_slices
 from homing.evaluation.summary import evaluation_summary
 from homing.evaluation.verdict import decide
+from homing.llm.tokens import estimate_tokens
 from homing.progress import say
 from homing.retrieval.search import search
 from homing.types import ContenderResult, Evaluation, Interval, Retriever, Run
@@ -163,7 +164,13 @@ def _run_all(
 
 def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[str, Measured]:
     qrels, groups = dataset.qrels[split], dataset.groups
-    measured = {name: measure_run(run, qrels, groups=groups) for name, run in runs.items()}
+    tokens = [estimate_tokens(text) for text in dataset.passage_texts()]
+    measured = {
+        name: measure_run(
+            run, qrels, groups=groups, names=(*ALL_MEASURES, BUDGET), passage_tokens=tokens
+        )
+        for name, run in runs.items()
+    }
     assert all(measured[name].query_ids == run.query_ids for name, run in runs.items())
     return measured
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from homing.evaluation.measures import MEASURES
+from homing.evaluation.measures import BUDGET, MEASURES
 from homing.types import Comparison, Evaluation, Interval, Slice
 
 
@@ -22,7 +22,7 @@ def evaluation_summary(evaluation: Evaluation) -> dict[str, Any]:
         "cluster_unit": evaluation.cluster_unit,
         "baseline": evaluation.baseline,
         "contenders": {
-            name: {m: result.measures[m] for m in MEASURES if m in result.measures}
+            name: {m: result.measures[m] for m in (*MEASURES, BUDGET) if m in result.measures}
             for name, result in evaluation.contenders.items()
         },
         "chosen": {name: r.chosen for name, r in evaluation.contenders.items() if r.chosen},

@@ -7,7 +7,8 @@ Each stage has two doors: a function on plain values (`ingest`, `write`, `curate
 from homing.pipeline.comparing import Compared, compare
 from homing.pipeline.conclusion import verdict
 from homing.pipeline.curation import Curated, curate
-from homing.pipeline.evaluation import Evaluated, evaluate, evaluate_dataset
+from homing.pipeline.dataset_evaluation import Evaluated, evaluate_dataset
+from homing.pipeline.evaluation import evaluate
 from homing.pipeline.fates import SeenQuestion
 from homing.pipeline.ingestion import Ingested, ingest
 from homing.pipeline.job import Job, StageResult, open_job

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from homing.dataset import Dataset, load_dataset, pick_split
+from homing.dataset import Dataset, iter_documents, load_dataset, pick_split
 from homing.evaluation.building import fingerprints, kept_folders
 from homing.evaluation.contenders import (
     Contender,
     parse_beside,
     parse_contender,
-    parse_contenders,
 )
 from homing.evaluation.evaluate import evaluate as measure
 from homing.evaluation.evaluate import evaluation_summary
 from homing.evaluation.files import save_evaluation
 from homing.pipeline.breakage import (
-    check_pair,
     general_inputs,
     general_sets,
     with_breakage,
     with_measured_costs,
 )
-from homing.pipeline.conclusion import verdict
+from homing.pipeline.conclusion import decided, verdict
 from homing.pipeline.job import (
     DATASET,
+    DOCUMENTS,
     EMBEDDINGS,
     EVALUATION,
     MODEL,
@@ -39,12 +38,12 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
-from homing.pipeline.language_models import LEDGER, ledger_path
+from homing.pipeline.language_models import ledger_path
+from homing.pipeline.pooling import assessed
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.retrieval.models import find_model
-from homing.settings import Settings, load_settings
+from homing.settings import Settings
 from homing.types import Encoder, Evaluation, Retriever
-from homing.workspace import Workspace
 
 BASE, TUNED, OFFLINE = "base", "tuned", "tuned-offline"
 FOLDERS = {TUNED: MODEL, OFFLINE: OFFLINE_MODEL}
@@ -55,7 +54,14 @@ WITH_WORDS = {
     "bm25+tuned": "fusion(bm25,tuned)",
 }
 ROOMS = (
-    *("pipeline/evaluation", "pipeline/breakage", "evaluation", "retrieval", "dataset"),
+    *(
+        "pipeline/evaluation",
+        "pipeline/breakage",
+        "pipeline/pooling",
+        "evaluation",
+        "retrieval",
+        "dataset",
+    ),
     *("llm/embedding", "llm/embedding_calls", "llm/openai_embeddings"),
 )
 
@@ -133,77 +139,6 @@ def evaluate_stage(job: Job) -> StageResult:
     )
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """An evaluation of any dataset, for people and for programs."""
-
-    evaluation: Evaluation
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the one object that `--json` prints."""
-        return evaluation_summary(self.evaluation)
-
-    @property
-    def text(self) -> str:
-        """The verdict and a table of all contenders."""
-        return verdict(self.evaluation)
-
-
-def evaluate_dataset(
-    source: str | Path,
-    contenders: Sequence[str],
-    *,
-    split: str | None = None,
-    out: str | Path | None = None,
-    config: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    general: Sequence[str] = (),
-    costs: bool = False,
-) -> Evaluated:
-    """Compare "name=spec" contenders on any dataset; runs and measurements are saved in `out`.
-
-    Args:
-        general: General sets on which the contender called "tuned" is set against the one called
-            "base".
-        costs: Whether to time every contender.
-    """
-    parsed = parse_contenders(contenders)
-    if general:
-        check_pair([contender.name for contender in parsed], base=BASE, tuned=TUNED)
-    settings = load_settings(config, overrides)
-    dataset = load_dataset(source)
-    sets, notes = general_sets(general, dataset)
-    built: dict[str, Retriever] = {}
-    evaluation = measure(
-        dataset,
-        parsed,
-        split=pick_split(dataset, "test", asked=split),
-        seed=settings.evaluate.seed,
-        max_tokens=settings.train.max_tokens,
-        language=settings.evaluate.language,
-        base_url=settings.evaluate.base_url,
-        ledger=ledger_beside(source, settings.write.ledger, out),
-        on_built=built.__setitem__,
-    )
-    if general:
-        seed = settings.evaluate.seed
-        evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
-        evaluation = with_breakage(evaluation, built, sets, base=BASE, tuned=TUNED, seed=seed)
-    if costs:
-        evaluation = with_measured_costs(evaluation, built, dataset)
-    if out is not None:
-        save_evaluation(evaluation, Path(out))
-    return Evaluated(evaluation)
-
-
-def ledger_beside(source: str | Path, given: str | None, out: str | Path | None) -> Path | None:
-    """Return where paid vectors are kept: the file given, else the workspace's, else in `out`."""
-    if given:
-        return Path(given).expanduser()
-    folder = source if Workspace.is_at(source) else out
-    return None if folder is None else Path(folder) / LEDGER
-
-
 def describe_evaluated(summary: Mapping[str, Any]) -> str:
     """Return what came out, such as "336 questions, hit@5 base 0.762, tuned 0.842, bm25 0.884"."""
     scores = [f"{n} {values[HEADLINE]:.3f}" for n, values in summary["contenders"].items()]
@@ -259,12 +194,15 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
         language=settings.evaluate.language,
         base_url=settings.evaluate.base_url,
         ledger=ledger_path(job),
+        document_paths={d.id: d.path for d in iter_documents(job.path(DOCUMENTS))},
         on_built=built.__setitem__,
     )
     evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
     evaluation = with_breakage(
         evaluation, built, general, base=BASE, tuned=TUNED, seed=settings.evaluate.seed
     )
+    evaluation = decided(evaluation, settings.evaluate.seed)
+    evaluation = assessed(evaluation, dataset, settings, ledger_path(job))
     if settings.evaluate.costs:
         evaluation = with_measured_costs(evaluation, built, dataset)
     _forget_others(job.path(EMBEDDINGS), kept_folders(built.values()))
@@ -274,7 +212,7 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     seconds = {name: round(r.seconds, 3) for name, r in evaluation.contenders.items()}
     return {
         **evaluation_summary(evaluation),
-        "verdict": verdict(evaluation),
+        "text": verdict(evaluation),
         "contender_seconds": seconds,
         "model": _model_facts(encoders[TUNED]),
     }

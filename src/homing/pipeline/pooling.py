@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from homing.curation.answers import FULLY
 from homing.curation.answers import RUBRIC as RELEVANCE
 from homing.dataset import Dataset
+from homing.errors import UsageError
 from homing.evaluation.unjudged import POOL_DEPTH, Pair, pool, unjudged_fractions, with_verdicts
-from homing.pipeline.language_models import LanguageModel
+from homing.llm.prices import price_of
+from homing.pipeline.language_models import LanguageModel, open_model
 from homing.progress import say
+from homing.settings import Settings
 from homing.types import Evaluation, Passage, Question, Unjudged
+
+
+def assessed(
+    evaluation: Evaluation, dataset: Dataset, settings: Settings, ledger: Path | None
+) -> Evaluation:
+    """Return the evaluation as `with_unjudged`, with the judge that the settings name, if any.
+
+    Args:
+        ledger: Where its verdicts are kept.
+
+    Raises:
+        UsageError: There is a judge, and no place to keep what it is paid for.
+        ProviderError: The judge will answer no call at all.
+    """
+    told = settings.evaluate
+    if told.judge is None:
+        return with_unjudged(evaluation, dataset)
+    if ledger is None:
+        raise UsageError(
+            "A judge is paid for, and there is no place to keep its verdicts. Name one with "
+            "--out FOLDER or --ledger FILE."
+        )
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    price = price_of(told.judge, told.judge_base_url)
+    with open_model(settings.write, ledger, told.judge, told.judge_base_url, price) as judge:
+        return with_unjudged(evaluation, dataset, judge=judge, budget_usd=told.judge_budget)
 
 
 def with_unjudged(

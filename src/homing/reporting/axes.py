@@ -18,6 +18,7 @@ class Drawing:
 
     Attributes:
         cut_low: Whether it reaches beyond the axis on the left; `cut_high` on the right.
+        is_inside: Whether the value itself lies on the axis.
     """
 
     low: float
@@ -25,6 +26,7 @@ class Drawing:
     high: float
     cut_low: bool = False
     cut_high: bool = False
+    is_inside: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Axis:
             self.position(interval.high),
             cut_low=interval.low < self.low,
             cut_high=interval.high > self.high,
+            is_inside=self.low <= interval.value <= self.high,
         )
 
     def ticks(self) -> list[int]:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from homing.settings.curating import CurateSettings
 from homing.settings.section import NO_EFFECT, Section, without_secrets
-from homing.settings.writing import WriteSettings
+from homing.settings.writing import LANGUAGE_MODEL, WriteSettings
 
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -115,6 +115,17 @@ class EvaluateSettings(Section):
         "of its own; null takes OPENAI_BASE_URL, or OpenAI's own.",
     )
 
+    judge: str | None = Field(
+        None,
+        description="A language model that says of the first five of every contender whether they "
+        "answer, where no label does, such as openai:gpt-5-mini; null for none.",
+    )
+    judge_base_url: str | None = Field(
+        None, description="Where that judge answers; null takes OPENAI_BASE_URL or its maker's own."
+    )
+    judge_budget: float | None = Field(
+        None, gt=0, description="Most dollars for it, earlier runs included; null for no limit."
+    )
     general: tuple[str, ...] = Field(
         ("python-docs",),
         description='Questions that are not yours, to see what tuning forgets: "python-docs", '
@@ -124,7 +135,14 @@ class EvaluateSettings(Section):
         True, description="Time every contender on this machine, some seconds each."
     )
 
-    @field_validator("base_url")
+    @field_validator("judge")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and not LANGUAGE_MODEL.match(value):
+            raise ValueError("it must be a language model such as 'openai:gpt-5-mini', or null")
+        return value
+
+    @field_validator("base_url", "judge_base_url")
     @classmethod
     def _without_secrets(cls, value: str | None) -> str | None:
         return without_secrets(value)

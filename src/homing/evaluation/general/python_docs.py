@@ -19,7 +19,7 @@ from homing.types import Passage, Qrel, Query
 from homing.types.questions import query_id
 from homing.types.texts import content_id
 
-N_PASSAGES = 1_000
+N_PASSAGES = 500
 
 
 @lru_cache(maxsize=1)
