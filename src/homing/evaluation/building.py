@@ -11,7 +11,18 @@ from homing.dataset import Dataset
 from homing.errors import HomingError, MissingDependencyError, ModelNotFoundError
 from homing.evaluation.choosing import DevScores, choose, dev_questions
 from homing.evaluation.contenders import Contender
-from homing.evaluation.specs import Endpoint, Fusion, Model, Onnx, Reranking, Static, Words
+from homing.evaluation.specs import (
+    Endpoint,
+    Fusion,
+    Model,
+    Onnx,
+    Recorded,
+    Reranking,
+    Spec,
+    Static,
+    Words,
+)
+from homing.evaluation.trec import read_run
 from homing.llm.embedding import BATCH, EndpointEncoder, EndpointSettings
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.cache import CachedEncoder
@@ -22,6 +33,7 @@ from homing.retrieval.models import find_model, weights_sha256
 from homing.retrieval.onnx import load_onnx
 from homing.retrieval.onnx_files import find_onnx
 from homing.retrieval.prompts import prompts_for
+from homing.retrieval.recorded import RecordedRetriever
 from homing.retrieval.reranking import (
     KeptScorer,
     RerankedRetriever,
@@ -29,7 +41,8 @@ from homing.retrieval.reranking import (
     load_reranker,
 )
 from homing.retrieval.static import find_static, is_static, load_static
-from homing.types import Encoder, Retriever
+from homing.types import Encoder, Retriever, Run
+from homing.workspace.disk import hash_file
 
 T = TypeVar("T")
 
@@ -80,6 +93,8 @@ class Builder:
         self._base_url = base_url
         self._ledger = ledger
         self._texts = dataset.passage_texts()
+        self._dataset = dataset
+        self._runs: dict[str, Run] = {}
         self._endpoints: dict[str, EndpointEncoder] = {}
         self._fusions: dict[str, Fusion] = {}
         for contender in ordered:
@@ -119,6 +134,9 @@ class Builder:
             find_static(spec.name)
         elif isinstance(spec, Onnx):
             find_onnx(spec.path)
+        elif isinstance(spec, Recorded):
+            path = Path(spec.path).expanduser()
+            self._runs[contender.name] = read_run(path, self._dataset.passage_ids())
         elif isinstance(spec, Reranking):
             _need("sentence_transformers", "sentence-transformers", "train")
             find_reranker(spec.model)
@@ -135,6 +153,9 @@ class Builder:
         if isinstance(spec, Reranking):
             scorer = KeptScorer(load_reranker(spec.model), self._cache_folder)
             return RerankedRetriever(self.built[spec.of], scorer, self._texts, spec.depth)
+        if isinstance(spec, Recorded):
+            asked = {query.text: query_id for query_id, query in self._dataset.queries.items()}
+            return RecordedRetriever(self._runs[contender.name], asked)
         if given is not None and not isinstance(given, Encoder):
             return given
         folder = self._cache_folder
@@ -171,9 +192,7 @@ class Builder:
         )
 
 
-def _resolved(
-    contender: Contender,
-) -> Words | Model | Endpoint | Static | Onnx | Fusion | Reranking | None:
+def _resolved(contender: Contender) -> Spec | None:
     """Return what the spec says; a plain folder that model2vec saved is a static model."""
     spec = contender.parsed
     if isinstance(spec, Model) and is_static(Path(spec.name).expanduser()):
@@ -228,6 +247,8 @@ def _fingerprint(contender: Contender) -> str:
     if isinstance(spec, Static):
         folder = find_static(spec.name)
         return spec.name if folder is None else weights_sha256(folder)
+    if isinstance(spec, Recorded):
+        return hash_file(Path(spec.path).expanduser())
     return find_onnx(spec.path).sha256() if isinstance(spec, Onnx) else ""
 
 

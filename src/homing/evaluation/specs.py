@@ -21,7 +21,7 @@ DEPTH = 50
 """How many passages a reranker reads again."""
 SYNTAX = (
     "A contender is NAME=SPEC, where SPEC is bm25, a model folder or hub id, openai:MODEL, "
-    "static:FOLDER, onnx:FOLDER, rerank(A,MODEL) or fusion(A,B) of named contenders: "
+    "static:FOLDER, onnx:FOLDER, trec:FILE, rerank(A,MODEL) or fusion(A,B) of named contenders: "
     "--contender tuned=tuned/model --contender words=bm25 --contender both='fusion(words,tuned)'."
 )
 
@@ -79,6 +79,13 @@ class Onnx:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run of another system, as a TREC file."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fusion:
     """Two contenders as one; what is None was not said.
 
@@ -107,7 +114,7 @@ class Reranking:
     depth: int = DEPTH
 
 
-Spec = Words | Model | Endpoint | Static | Onnx | Fusion | Reranking
+Spec = Words | Model | Endpoint | Static | Onnx | Recorded | Fusion | Reranking
 
 
 @lru_cache(maxsize=1024)
@@ -205,6 +212,14 @@ def _read_onnx(text: str, rest: str) -> Onnx:
     return Onnx(rest)
 
 
+def _read_recorded(text: str, rest: str) -> Recorded:
+    if not rest:
+        raise UsageError(
+            f"{text!r} names no run. Write its file behind the colon: trec:runs/other.run"
+        )
+    return Recorded(rest)
+
+
 def _address(url: str) -> str:
     """Return a base URL, which may be written to files.
 
@@ -243,6 +258,7 @@ _KINDS: Mapping[str, Callable[[str, str], Spec]] = {
     "openai": _read_endpoint,
     "static": _read_static,
     "onnx": _read_onnx,
+    "trec": _read_recorded,
 }
 _ENDPOINT_OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "base_url": lambda text: _address(text.strip()),

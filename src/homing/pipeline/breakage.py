@@ -15,6 +15,7 @@ from homing.evaluation.forgetting import measure_forgetting
 from homing.evaluation.general.sets import GeneralSet, find_general_set, n_shared_passages
 from homing.progress import say
 from homing.retrieval.dense import DenseRetriever
+from homing.retrieval.recorded import RecordedRetriever
 from homing.types import Cost, Drift, Evaluation, Retriever
 from homing.workspace import hash_file
 
@@ -98,8 +99,9 @@ def with_measured_costs(
 ) -> Evaluation:
     """Return the evaluation with what each contender costs on this machine, timed now."""
     questions = [dataset.queries[query_id].text for query_id in evaluation.query_ids]
-    costs = measure_costs(built, dataset.passage_texts(), questions)
-    return replace(evaluation, costs={name: costs[name] for name in evaluation.contenders})
+    here = {n: r for n, r in built.items() if not isinstance(r, RecordedRetriever)}
+    costs = measure_costs(here, dataset.passage_texts(), questions)
+    return replace(evaluation, costs={n: costs[n] for n in evaluation.contenders if n in costs})
 
 
 def with_costs(evaluation: Evaluation, saved: Mapping[str, Mapping[str, Any]]) -> Evaluation:

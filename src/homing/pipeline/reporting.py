@@ -66,9 +66,7 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
     """Return everything that the report shows, gathered from the workspace."""
     dataset = load_dataset(job.workspace.folder)
     summaries = {name: manifest.summary for name, manifest in manifests.items()}
-    saved = load_evaluation(job.path(EVALUATION))
-    evaluation = with_seconds(saved, summaries["evaluate"]["contender_seconds"])
-    evaluation = with_costs(evaluation, summaries["evaluate"].get("costs", {}))
+    evaluation = _measured(job, summaries["evaluate"])
     document_paths = {d.id: d.path for d in iter_documents(job.path(DOCUMENTS))}
     files = source_paths(job.settings.sources, job.workspace.folder)
     folder = job.workspace.folder.name
@@ -188,6 +186,13 @@ def _report_into(job: Job, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
         "verdict": "\n".join(summary_lines(data)),
         "report": report.name,
     }
+
+
+def _measured(job: Job, summary: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation with the times and costs that its manifest keeps."""
+    saved = load_evaluation(job.path(EVALUATION))
+    timed = with_seconds(saved, summary["contender_seconds"])
+    return with_costs(timed, summary.get("costs", {}))
 
 
 def _manifest(job: Job, stage: str) -> Manifest:
