@@ -40,7 +40,7 @@ def test_a_workspace_learns_by_default_what_tuning_forgot_and_what_everything_co
     (found,) = saved.forgetting
     assert (found.name, found.measure, found.n_passages) == (
         *("Python documentation", "ndcg@10"),
-        1_000,
+        500,
     )
     assert 0 <= found.base <= 1
     assert found.difference.value == pytest.approx(found.tuned - found.base)
