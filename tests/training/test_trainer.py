@@ -154,8 +154,8 @@ def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
         from test_trainer import handbook
         from homing.training.settings import TrainingSettings
         from homing.training.trainer import train
-        import homing.training.trainer as trainer
-        trainer.SAVE_EVERY_STEPS = 5
+        import homing.training.recipes.full as full
+        full.SAVE_EVERY_STEPS = 5
         kill_at = int(sys.argv[3])
         seen = []
         def score(encoder):

@@ -44,6 +44,10 @@ BaseModelOption = Annotated[
     str | None, typer.Option(help="The model to start from: a hub id or a folder.")
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Decides every random choice.")]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(help="The way to tune: full."),
+]
 EpochsOption = Annotated[int | None, typer.Option(help="Passes over the training passages.")]
 LearningRateOption = Annotated[
     float | None, typer.Option("--lr", "--learning-rate", help="Peak learning rate.")

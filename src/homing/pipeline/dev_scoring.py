@@ -10,7 +10,7 @@ from homing.dataset import Dataset
 from homing.types import Encoder
 
 if TYPE_CHECKING:
-    from homing.training.callbacks import DevScore
+    from homing.training.job import DevScore
 
 DEV = "dev"
 DEV_MEASURE = "ndcg@10"

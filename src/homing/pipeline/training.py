@@ -28,6 +28,7 @@ from homing.pipeline.job import (
 from homing.progress import say
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
 from homing.settings import TrainSettings, load_settings
+from homing.settings.section import Section
 from homing.types import TrainingLog, content_id
 
 if TYPE_CHECKING:
@@ -139,10 +140,23 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def training_settings(settings: TrainSettings) -> TrainingSettings:
-    """Return the keywords of training as the settings have them."""
+    """Return the keywords of training as the settings have them, group by group."""
     from homing.training.settings import TrainingSettings
 
-    return TrainingSettings(**{f.name: getattr(settings, f.name) for f in fields(TrainingSettings)})
+    filled: TrainingSettings = _filled(TrainingSettings(), settings)
+    return filled
+
+
+def _filled(target: Any, section: Section) -> Any:
+    """Return a dataclass with the values that a section has under its field names."""
+    values = {f.name: getattr(section, f.name) for f in fields(target)}
+    return replace(
+        target,
+        **{
+            name: _filled(getattr(target, name), value) if isinstance(value, Section) else value
+            for name, value in values.items()
+        },
+    )
 
 
 def describe_trained(summary: Mapping[str, Any]) -> str:

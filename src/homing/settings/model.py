@@ -5,6 +5,8 @@ The starter file, its comments, the error messages and what a stage depends on f
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from homing.settings.curating import CurateSettings
@@ -47,8 +49,16 @@ class TrainSettings(Section):
         description="Longest input, in tokens; null takes 512 for the default model and what any "
         "other was saved with.",
     )
-    epochs: int = Field(1, ge=1, le=100, description="Passes over the training passages.")
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="Peak learning rate.")
+    recipe: Literal["full"] = Field("full", description="The way to tune: full (every weight).")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Passes over the training passages; null takes what suits the recipe.",
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Peak learning rate; null takes what suits the recipe."
+    )
     merge_weight: float | None = Field(
         None,
         gt=0,

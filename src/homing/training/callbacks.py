@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from homing.progress import Task
 from homing.retrieval.encoders import SentenceTransformerEncoder
 from homing.training.best import BestWeights
 from homing.training.collating import PassageCollator
+from homing.training.job import DevScore
 from homing.training.merging import Merge
 from homing.training.sampling import PassageBatchSampler
 from homing.types import Encoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-DevScore = Callable[[Encoder], float]
-"""Returns dev nDCG@10 of an encoder; higher is better."""
 
 
 class TimedScore:

@@ -1,9 +1,14 @@
-"""How to train, and what is chosen where the user leaves it open."""
+"""How to train, and what is chosen where the user leaves it open.
+
+Each field, and each group of fields that one recipe has for itself, stands under the same name in
+`homing.settings.TrainSettings`, with its description.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from homing.training.examples import Example
 
@@ -13,6 +18,9 @@ made of a sentence needs a lighter hand than what a person or a language model a
 two, the share of passages decides."""
 OFFLINE_PASSAGES_ON_CPU = 800
 """What offline questions teach levels off, and a laptop's minutes are short."""
+RecipeName = Literal["full"]
+EPOCHS_AND_RATE: Mapping[RecipeName, tuple[int, float]] = {"full": (1, 1e-4)}
+"""Recipe -> epochs and peak learning rate where none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +28,9 @@ class TrainingSettings:
     """How to train; the defaults were chosen in `docs/experiments.md`.
 
     Attributes:
-        epochs: Passes over the passages.
-        learning_rate: Peak, after the warm-up; linear to zero then.
+        recipe: The way to tune; a module of `training/recipes/`.
+        epochs: Passes over the passages; None takes what suits the recipe (`EPOCHS_AND_RATE`).
+        learning_rate: Peak, after the warm-up; linear to zero then. None as with `epochs`.
         batch_passages: Passages a batch; all others of the batch are negatives.
         questions_per_passage: Most questions of one passage in one batch.
         temperature: τ of the InfoNCE.
@@ -39,8 +48,9 @@ class TrainingSettings:
         device: "cpu", "cuda", "mps", or None for the best at hand.
     """
 
-    epochs: int = 1
-    learning_rate: float = 1e-4
+    recipe: RecipeName = "full"
+    epochs: int | None = None
+    learning_rate: float | None = None
     batch_passages: int = 16
     questions_per_passage: int = 2
     temperature: float = 0.05
@@ -54,6 +64,17 @@ class TrainingSettings:
     seed: int = 0
     device: str | None = None
 
+    @property
+    def n_epochs(self) -> int:
+        """Passes over the passages, the recipe's own where none was given."""
+        return EPOCHS_AND_RATE[self.recipe][0] if self.epochs is None else self.epochs
+
+    @property
+    def peak_rate(self) -> float:
+        """Peak learning rate, the recipe's own where none was given."""
+        rate = self.learning_rate
+        return EPOCHS_AND_RATE[self.recipe][1] if rate is None else rate
+
 
 def settled(settings: TrainingSettings, examples: Sequence[Example]) -> TrainingSettings:
     """Return the settings with a number wherever None left the choice to us."""
@@ -65,7 +86,13 @@ def settled(settings: TrainingSettings, examples: Sequence[Example]) -> Training
         n_offline = min(len(examples) - n_given, most)
         share = n_given / max(1, n_given + n_offline)
         weight = round(OFFLINE_WEIGHT + share * (GIVEN_WEIGHT - OFFLINE_WEIGHT), 4)
-    return replace(settings, merge_weight=weight, max_offline_passages=most)
+    return replace(
+        settings,
+        epochs=settings.n_epochs,
+        learning_rate=settings.peak_rate,
+        merge_weight=weight,
+        max_offline_passages=most,
+    )
 
 
 def best_device(asked: str | None) -> str:
