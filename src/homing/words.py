@@ -32,3 +32,9 @@ def words_of(text: str) -> list[str]:
 def content_words(text: str) -> set[str]:
     """Return the words that carry the meaning: all but English function words."""
     return set(words_of(text)) - STOP_WORDS
+
+
+def question_key(text: str) -> str:
+    """Return what two questions share that differ in case, spacing and punctuation alone."""
+    words = words_of(text)
+    return " ".join(words) if words else " ".join(text.split())

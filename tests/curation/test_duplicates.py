@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from homing.curation.duplicates import find_groups
 from homing.curation.shingles import WordHashes, minhash, shingle_sets
-from homing.curation.words import words_of
 from homing.types import Passage
+from homing.words import words_of
 
 LEASE = (
     "The tenant shall keep the premises in good repair and shall not, without the written consent "

@@ -14,12 +14,12 @@ import pytest
 from homing.curation import roundtrip
 from homing.curation.duplicates import find_groups
 from homing.curation.roundtrip import Found, find_passages, keep_found_again, key_of, too_easy
-from homing.curation.words import content_words
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.fusion import FusedRetriever
 from homing.retrieval.search import search
 from homing.types import FloatArray, Passage, Question, passage_input, query_id
+from homing.words import content_words
 
 TEXTS = {
     "leave": "Parents may take sixteen weeks of paid leave, beginning on the day of birth.",

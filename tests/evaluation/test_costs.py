@@ -10,11 +10,11 @@ import pytest
 
 from homing.evaluation import costs as module
 from homing.evaluation.costs import index_bytes, measure_costs, without_kept_vectors
-from homing.llm.asking import Limits
 from homing.llm.embedding import EndpointEncoder, EndpointSettings
 from homing.llm.ledger import Ledger
 from homing.llm.testing import ModelVectors, TestServer
 from homing.llm.tokens import estimate_tokens
+from homing.llm.tries import Limits
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever

@@ -19,6 +19,7 @@ from homing.evaluation.evaluate import (
     load_evaluation,
     save_evaluation,
 )
+from homing.evaluation.verdict import decided
 from homing.types import Evaluation, Passage, Qrel, Query
 
 HANDBOOK = {
@@ -71,7 +72,7 @@ def contenders() -> list[Contender]:
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(handbook(), contenders(), split="test", seed=3)
+    return decided(evaluate(handbook(), contenders(), split="test", seed=3), seed=3)
 
 
 def test_everyone_is_measured_on_the_same_questions(evaluation: Evaluation):
@@ -212,7 +213,7 @@ def test_the_evaluation_says_what_to_do_and_on_what_grounds(evaluation: Evaluati
 
 
 def test_one_contender_alone_gets_no_verdict():
-    alone = evaluate(handbook(), parse_contenders(["words=bm25"]), split="test")
+    alone = decided(evaluate(handbook(), parse_contenders(["words=bm25"]), split="test"), seed=0)
     assert (alone.verdict, alone.comparisons) == (None, ())
     assert all(part.differences == {} for part in alone.slices)
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from handbook_sentences import HANDBOOK
-from homing.llm.asking import Limits
 from homing.llm.embedding import LIMITS, PROBE, EndpointEncoder, EndpointSettings
 from homing.llm.ledger import Ledger
 from homing.llm.openai_embeddings import read_vectors
 from homing.llm.provider import ProviderError, TransientFailure
 from homing.llm.testing import TRANSIENT, Faults, HashVectors, ModelVectors, TestServer
+from homing.llm.tries import Limits
 from homing.retrieval.encoders import encoder_for
 from homing.types import Encoder
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from homing.dataset import Dataset
-from homing.pipeline.dev_scoring import dev_scorer, with_rivals_alone
+from homing.pipeline.dev_scoring import dev_scorer, retriever_scorer, with_rivals_alone
 from homing.types import FloatArray, Passage, Qrel, Query
 
 TOPICS = ("dogs", "badges", "parking", "coffee", "holidays", "invoices", "laptops", "showers")
@@ -62,3 +63,26 @@ def test_without_a_place_for_vectors_only_the_rivals_are_embedded(tmp_path: Path
     assert 0 < with_cache(whole) <= without(alone)
     assert alone.n_passages <= 2 * 11
     assert whole.n_passages == 80
+
+
+def test_a_retriever_is_scored_over_the_whole_corpus() -> None:
+    dataset, seen = handbook(), []
+
+    class Backwards:
+        """Finds the passages in the order of the corpus, or the other way round."""
+
+        def __init__(self, texts: list[str], sign: int) -> None:
+            self.n_passages, self.sign = len(texts), sign
+            seen.append(texts)
+
+        def scores(self, queries: list[str]) -> FloatArray:
+            row = self.sign * np.arange(self.n_passages, dtype=np.float32)
+            return np.tile(row, (len(queries), 1))
+
+    score = retriever_scorer(dataset, "train")
+    assert score is not None
+    # Of the only dev question the answer is the fourth passage of eighty.
+    assert score(lambda texts: Backwards(texts, -1)) == pytest.approx(1 / np.log2(5))
+    assert score(lambda texts: Backwards(texts, 1)) == 0.0
+    assert seen == [dataset.passage_texts()] * 2
+    assert retriever_scorer(dataset, "dev") is None

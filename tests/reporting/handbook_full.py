@@ -8,8 +8,8 @@ import numpy as np
 from handbook_funnel import filtered_report
 from handbook_report import bootstrap, handbook_report
 
+from homing.numbers import percent, point_range, points
 from homing.reporting.data import ReportData
-from homing.reporting.numbers import percent, point_range, points
 from homing.types import (
     Cost,
     Drift,

@@ -21,6 +21,7 @@ from homing.types import (
     Rejection,
     Run,
     TrainingLog,
+    Trial,
     content_id,
     query_id,
 )
@@ -264,4 +265,9 @@ def training_log(seed: int) -> TrainingLog:
         n_tokens=233_000,
         seconds=81.3,
         settings={"epochs": 2, "learning_rate": 6e-5, "batch_passages": 16},
+        trials=(
+            Trial("the base model", "base", 0.612, 0.701, general=0.702),
+            Trial("full, rate 4e-05", "full", 0.655, 0.722, 31.0, 0.25, 0.697, note="the other"),
+            Trial("full, rate 0.0001", "full", 0.698, 0.741, 81.3, 1.0, 0.689, is_kept=True),
+        ),
     )

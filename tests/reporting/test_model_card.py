@@ -9,8 +9,8 @@ from handbook_full import full_report
 from handbook_report import handbook_report
 from handbook_text import SECTIONS
 
+from homing.numbers import plain
 from homing.reporting.model_card import render_model_card
-from homing.reporting.numbers import plain
 from homing.reporting.terminal import summary_lines
 
 

@@ -14,13 +14,14 @@ from handbook_report import handbook_report
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.reporting import numbers
+from homing import numbers
 from homing.reporting.data import ModelFacts
 from homing.reporting.leaderboard import ticks
 from homing.reporting.looks import DASHES, SHAPES, SPARE_STYLES, styles
 from homing.reporting.naming import short_name, spoken_name
 from homing.reporting.packing import as_json, pack
 from homing.reporting.places import root_of, safe_link
+from homing.reporting.render import render_report
 from homing.reporting.scripts import (
     LIBRARIES,
     SCRIPTS,
@@ -228,3 +229,19 @@ def test_prompts_are_handed_to_the_libraries_that_would_drop_them() -> None:
     assert (
         f'query_encode_kwargs={{"prompt": "{BGE}", "normalize_embeddings": True}}' in langchain.code
     )
+
+
+def test_the_report_shows_what_was_tried_and_marks_what_was_kept() -> None:
+    page = render_report(handbook_report())
+    table = re.search(r'<table id="trials">.*?</table>', page, re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"<tr.*?</tr>", table[0], re.DOTALL)[1:]
+    assert len(rows) == 3
+    assert "the base model" in rows[0]
+    assert ["kept" in row for row in rows] == [False, False, True]
+    assert "69.8" in rows[2]
+    assert "74.1" in rows[2]
+    report = handbook_report()
+    assert report.training is not None
+    untried = replace(report, training=replace(report.training, trials=()))
+    assert 'id="trials"' not in render_report(untried)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from handbook_report import handbook_report
 
+from homing.numbers import plain
 from homing.reporting.data import ReportData
-from homing.reporting.numbers import plain
 from homing.reporting.sources import describe_questions
 from homing.reporting.verdict import open_report
 from homing.types import Audit, Comparison, ContenderResult, Interval, Verdict

@@ -15,7 +15,7 @@ from homing.training.losses import (  # noqa: E402
     NEGATIVE,
     OWN,
     embed_by_length,
-    symmetric_info_nce,
+    info_nce,
 )
 
 
@@ -44,13 +44,13 @@ def test_the_loss_is_what_its_definition_says() -> None:
         labels[question, own] = OWN
     labels[3, 1] = IGNORED
     q, p = unit(5, 1), unit(3, 2)
-    loss = symmetric_info_nce(torch.tensor(q), torch.tensor(p), torch.tensor(labels), 0.05)
+    loss = info_nce(torch.tensor(q), torch.tensor(p), torch.tensor(labels), 0.05)
     assert float(loss) == pytest.approx(by_hand(q, p, labels, 0.05), rel=1e-5)
 
 
 def test_a_passage_that_is_also_right_is_not_pushed_away() -> None:
     q, p = torch.tensor(unit(1, 3)), torch.tensor(unit(2, 4), requires_grad=True)
-    symmetric_info_nce(q, p, torch.tensor([[OWN, IGNORED]]), 0.05).backward()
+    info_nce(q, p, torch.tensor([[OWN, IGNORED]]), 0.05).backward()
     assert p.grad is not None
     assert torch.all(p.grad[1] == 0)
     assert torch.isfinite(p.grad).all()
@@ -58,7 +58,7 @@ def test_a_passage_that_is_also_right_is_not_pushed_away() -> None:
 
 def test_the_other_questions_of_a_passage_are_not_its_negatives() -> None:
     q, p = torch.tensor(unit(2, 5)), torch.tensor(unit(1, 6))
-    assert float(symmetric_info_nce(q, p, torch.tensor([[OWN], [OWN]]), 0.05)) == pytest.approx(0)
+    assert float(info_nce(q, p, torch.tensor([[OWN], [OWN]]), 0.05)) == pytest.approx(0)
 
 
 def test_rows_embedded_in_parts_of_like_length_are_those_of_one_pass(tiny_model: Path) -> None:
@@ -71,7 +71,7 @@ def test_rows_embedded_in_parts_of_like_length_are_those_of_one_pass(tiny_model:
     assert int(features["attention_mask"].sum()) < padded
     passed: list[int] = []
     model.register_forward_pre_hook(lambda _, rows: passed.append(rows[0]["input_ids"].numel()))
-    parts = embed_by_length(model, features, n_parts=2)
+    parts = embed_by_length(lambda rows: model(rows)["sentence_embedding"], features, n_parts=2)
     assert len(passed) == 2
     assert sum(passed) < padded
     whole = model(dict(features))["sentence_embedding"]

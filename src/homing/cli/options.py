@@ -41,12 +41,22 @@ TrainQuestionsOption = Annotated[
     Path | None, typer.Option(help="JSONL or CSV of questions that exist already, to train on.")
 ]
 BaseModelOption = Annotated[
-    str | None, typer.Option(help="The model to start from: a hub id or a folder.")
+    str | None,
+    typer.Option(
+        help="The model to start from: a hub id or a folder; for --recipe adapter openai:MODEL too."
+    ),
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Decides every random choice.")]
 RecipeOption = Annotated[
     str | None,
-    typer.Option(help="The way to tune: full."),
+    typer.Option(
+        help="The way to tune: auto, full, lora, query (a stored index stays valid), adapter (the "
+        "same, in seconds, for an API's model too), static (a "
+        "hundred times faster) or reranker (a cross-encoder; with --out alone)."
+    ),
+]
+MinutesOption = Annotated[
+    float | None, typer.Option(help="How long --recipe auto may try; what was begun is finished.")
 ]
 EpochsOption = Annotated[int | None, typer.Option(help="Passes over the training passages.")]
 LearningRateOption = Annotated[
@@ -139,8 +149,8 @@ ContenderOption = Annotated[
     typer.Option(
         metavar="NAME=SPEC",
         help="SPEC is bm25, a model folder or hub id, openai:MODEL, static:MODEL, onnx:FOLDER, "
-        "rerank(A,MODEL) or fusion(A,B) of named contenders; may be repeated. A workspace "
-        "without any compares its own.",
+        "rerank(A,MODEL), adapter(A,FOLDER) or fusion(A,B) of named contenders; may be repeated. "
+        "A workspace without any compares its own.",
     ),
 ]
 EmbeddingUrlOption = Annotated[

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from homing.errors import HomingError
+from homing.errors import HomingError, UsageError
+from homing.ranks import is_main, n_ranks
 
 EXIT_CODES = {
     0: "done",
@@ -28,6 +29,7 @@ EXIT_CODES = {
     130: "stopped with Ctrl-C; the same command continues",
 }
 INTERRUPTED = 130
+OF_SEVERAL_PROCESSES = "train"
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
@@ -54,13 +56,15 @@ def answering(*, json_output: bool, quiet: bool) -> Iterator[Answer]:
     """
     from homing import progress
 
-    progress.configure(quiet=quiet)
+    progress.configure(quiet=quiet or not is_main())
     if quiet or not sys.stderr.isatty():
         # The libraries' own bars, which would fill a log file with half lines.
         os.environ.setdefault("TQDM_DISABLE", "1")
     answer = Answer()
     with redirect_stdout(sys.stderr):
         yield answer
+    if not is_main():
+        return
     if json_output:
         print(json.dumps(dict(answer.data), indent=2, ensure_ascii=False))
     elif answer.text:
@@ -73,6 +77,12 @@ def run_cli(app: Callable[..., Any], arguments: list[str]) -> int:
     With HOMING_DEBUG=1 every error comes with its traceback. With --json an error is also the one
     JSON object on stdout: {"error": {"kind", "message", "exit_code"}}.
     """
+    if n_ranks() > 1 and arguments[:1] != [OF_SEVERAL_PROCESSES]:
+        message = (
+            f"{n_ranks()} processes were launched, but homing {OF_SEVERAL_PROCESSES} alone is "
+            "shared between several. Run the other verbs without the launcher."
+        )
+        return _complain(UsageError(message), UsageError(message), arguments)
     usage_error: Any = typer.BadParameter.__bases__[0]  # Typer's own, or Click's before 0.20
     try:
         code = app(args=arguments, prog_name="homing", standalone_mode=False)

@@ -6,9 +6,9 @@ from itertools import combinations
 
 from homing.curation.components import find_components
 from homing.curation.duplicates import find_groups
-from homing.curation.words import question_key
 from homing.dataset import Dataset
 from homing.types import Audit
+from homing.words import question_key
 
 
 def audit(dataset: Dataset) -> Audit:

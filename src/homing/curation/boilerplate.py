@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from homing.curation.words import words_of
 from homing.types import Passage
+from homing.words import words_of
 
 MIN_WORDS = 4
 MIN_ENTRIES = 5

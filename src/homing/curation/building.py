@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from homing.curation.words import question_key
 from homing.dataset import Dataset
 from homing.types import Passage, Qrel, Query, Question, Rejection, query_id
+from homing.words import question_key
 
 Asked = tuple[Sequence[Query], Sequence[Qrel]]
 """Queries and their qrels, from `match_questions`."""

@@ -18,8 +18,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from homing.curation.rejections import reject
-from homing.curation.words import UNSPACED, words_of
 from homing.types import Passage, Question, Rejection
+from homing.words import UNSPACED, words_of
 
 MIN_RUN = 4
 MIN_RUN_CHARACTERS = 8

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from homing.curation.shingles import ShingleSets, WordHashes, minhash, mix, shingle_sets
 from homing.curation.unionfind import UnionFind
-from homing.curation.words import words_of
 from homing.types import Passage
+from homing.words import words_of
 
 MIN_WORDS_NEAR = 50
 MIN_WORDS_TITLE = 12

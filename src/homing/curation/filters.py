@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from homing.curation.boilerplate import boilerplate_reason
 from homing.curation.languages import other_language
 from homing.curation.rejections import reject
-from homing.curation.words import content_words
 from homing.language import guess_language
 from homing.types import Passage, Question, Rejection, passage_input
+from homing.words import content_words
 
 MIN_CONTENT_WORDS = 2
 MAX_WORDS = 64

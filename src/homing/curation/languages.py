@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from homing.curation.words import words_of
 from homing.language import OWNERS, guess_language
+from homing.words import words_of
 
 OTHER_SCRIPTS = frozenset({"zh", "ja", "ko", "ru"})
 OTHER_LETTERS = re.compile("[\u0400-\u04ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from homing.curation.words import words_of
 from homing.types import Passage
+from homing.words import words_of
 
 MIN_RATIO = 90.0
 MIN_WORDS = 5

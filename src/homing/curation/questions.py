@@ -8,8 +8,8 @@ from homing.curation.asked import AskedQuestion, read_questions
 from homing.curation.likeness import find_alike
 from homing.curation.places import DocumentIndex, SectionIndex
 from homing.curation.quotes import LENGTHS, condense, condensed, find_places
-from homing.curation.words import words_of
 from homing.types import Document, Passage, Qrel, Query, Rejection, query_id
+from homing.words import words_of
 
 __all__ = ["AskedQuestion", "match_questions", "read_questions"]
 

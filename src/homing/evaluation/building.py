@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from homing.dataset import Dataset
-from homing.errors import HomingError, MissingDependencyError, ModelNotFoundError
+from homing.errors import HomingError, MissingDependencyError, ModelNotFoundError, UsageError
 from homing.evaluation.choosing import DevScores, choose, dev_questions
 from homing.evaluation.contenders import Contender
 from homing.evaluation.specs import (
-    Endpoint,
+    Adapted,
     Fusion,
     Model,
     Onnx,
@@ -23,7 +23,9 @@ from homing.evaluation.specs import (
     Words,
 )
 from homing.evaluation.trec import read_run
-from homing.llm.embedding import BATCH, EndpointEncoder, EndpointSettings
+from homing.llm.embedding import EndpointEncoder
+from homing.llm.endpoints import Endpoint
+from homing.retrieval.adapted import AdaptedEncoder
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
@@ -33,6 +35,7 @@ from homing.retrieval.models import find_model, weights_sha256
 from homing.retrieval.onnx import load_onnx
 from homing.retrieval.onnx_files import find_onnx
 from homing.retrieval.prompts import prompts_for
+from homing.retrieval.query_map import ARRAYS, is_adapter, load_adapter
 from homing.retrieval.recorded import RecordedRetriever
 from homing.retrieval.reranking import (
     KeptScorer,
@@ -140,6 +143,8 @@ class Builder:
         elif isinstance(spec, Reranking):
             _need("sentence_transformers", "sentence-transformers", "train")
             find_reranker(spec.model)
+        elif isinstance(spec, Adapted):
+            load_adapter(Path(spec.folder).expanduser())
 
     def _build(self, contender: Contender) -> Retriever:
         spec, given = _resolved(contender), contender.given
@@ -153,6 +158,8 @@ class Builder:
         if isinstance(spec, Reranking):
             scorer = KeptScorer(load_reranker(spec.model), self._cache_folder)
             return RerankedRetriever(self.built[spec.of], scorer, self._texts, spec.depth)
+        if isinstance(spec, Adapted):
+            return self._adapted(spec)
         if isinstance(spec, Recorded):
             asked = {query.text: query_id for query_id, query in self._dataset.queries.items()}
             return RecordedRetriever(self._runs[contender.name], asked)
@@ -177,19 +184,23 @@ class Builder:
 
     def _endpoint(self, spec: Endpoint) -> EndpointEncoder:
         family = prompts_for(spec.model, {})
-        query, passage = spec.query_prompt, spec.passage_prompt
-        return EndpointEncoder(
-            spec.model,
-            EndpointSettings(
-                base_url=spec.base_url or self._base_url,
-                dimensions=spec.dimensions,
-                batch=spec.batch or BATCH,
-                query_prompt=family.query if query is None else query,
-                passage_prompt=family.passage if passage is None else passage,
-                price=spec.price,
-                ledger=self._ledger,
-            ),
+        return spec.encoder(
+            query_prompt=family.query,
+            passage_prompt=family.passage,
+            base_url=self._base_url,
+            ledger=self._ledger,
         )
+
+    def _adapted(self, spec: Adapted) -> DenseRetriever:
+        """Return a retriever over the passages' vectors of the contender that is adapted."""
+        member, adapter = self.built[spec.of], load_adapter(Path(spec.folder).expanduser())
+        if not isinstance(member, DenseRetriever):
+            raise UsageError(
+                f"{spec.of} is no embedding model, so there is nothing to adapt. The adapter in "
+                f"{spec.folder} was made for {adapter.base_model}."
+            )
+        adapted = AdaptedEncoder(member.encoder, adapter)
+        return DenseRetriever(adapted, self._texts, member.vectors)
 
 
 def _resolved(contender: Contender) -> Spec | None:
@@ -208,6 +219,11 @@ def _check_model(name: str) -> None:
     weights = ("*.safetensors", "pytorch_model*.bin")
     if exports and not any(path for pattern in weights for path in folder.rglob(pattern)):
         raise ModelNotFoundError(f"{name} holds an ONNX model. Write onnx:{exports[0]}.")
+    if is_adapter(folder) and not (folder / "modules.json").is_file():
+        raise ModelNotFoundError(
+            f"{name} holds an adapter alone. Write adapter(NAME,{name}), where NAME is the "
+            f"contender {load_adapter(folder).base_model}."
+        )
     find_model(name)
 
 
@@ -244,6 +260,8 @@ def _fingerprint(contender: Contender) -> str:
     if isinstance(spec, Reranking):
         source = find_reranker(spec.model)
         return source.sha or source.name
+    if isinstance(spec, Adapted):
+        return hash_file(Path(spec.folder).expanduser() / ARRAYS)
     if isinstance(spec, Static):
         folder = find_static(spec.name)
         return spec.name if folder is None else weights_sha256(folder)
@@ -254,10 +272,10 @@ def _fingerprint(contender: Contender) -> str:
 
 def kept_folders(retrievers: Iterable[Retriever]) -> set[Path]:
     """Return the folders in which retrievers keep vectors, or a reranker what it said of pairs."""
-    folders: set[Path | None] = set()
+    folders: set[Path] = set()
     for retriever in retrievers:
         if isinstance(retriever, DenseRetriever) and isinstance(retriever.encoder, CachedEncoder):
-            folders.add(retriever.encoder.folder)
-        elif isinstance(retriever, RerankedRetriever):
+            folders.update(retriever.encoder.kept_in)
+        elif isinstance(retriever, RerankedRetriever) and retriever.folder is not None:
             folders.add(retriever.folder)
-    return {folder for folder in folders if folder is not None}
+    return folders

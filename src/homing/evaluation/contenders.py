@@ -10,6 +10,7 @@ from homing.evaluation.specs import (
     BM25,
     NAME,
     SYNTAX,
+    Adapted,
     Fusion,
     Model,
     Reranking,
@@ -44,7 +45,7 @@ class Contender:
         spec = self.parsed
         if isinstance(spec, Fusion):
             return spec.a, spec.b
-        return (spec.of,) if isinstance(spec, Reranking) else ()
+        return (spec.of,) if isinstance(spec, Reranking | Adapted) else ()
 
     @property
     def fusion(self) -> Fusion | None:

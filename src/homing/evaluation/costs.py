@@ -19,6 +19,7 @@ from homing.llm.embedding import EndpointEncoder
 from homing.llm.provider import ProviderError
 from homing.llm.tokens import estimate_tokens
 from homing.progress import muted, say
+from homing.retrieval.adapted import AdaptedEncoder
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
@@ -84,23 +85,18 @@ def index_bytes(retriever: Retriever) -> int | None:
 def without_kept_vectors(retriever: Retriever) -> Retriever:
     """Return the same retriever over the same index, which looks no vector and no pair up."""
 
-    def bare(encoder: Encoder) -> Encoder:
-        encoder = _inner(encoder)
-        return encoder.asking_anew() if isinstance(encoder, EndpointEncoder) else encoder
-
-    return _with_encoders(retriever, bare)
+    return _with_encoders(retriever, _bare)
 
 
 def _with_vectors_of_endpoints(retriever: Retriever) -> Retriever:
     """Return the same, but endpoints' vectors are kept: they are timed by themselves."""
 
-    def bare(encoder: Encoder) -> Encoder:
-        inner = _inner(encoder)
-        if not isinstance(inner, EndpointEncoder):
-            return inner
+    def kept(encoder: Encoder) -> Encoder:
+        if not isinstance(_source(encoder), EndpointEncoder):
+            return _bare(encoder)
         return encoder if isinstance(encoder, CachedEncoder) else CachedEncoder(encoder)
 
-    return _with_encoders(retriever, bare)
+    return _with_encoders(retriever, kept)
 
 
 def _with_encoders(retriever: Retriever, change: Callable[[Encoder], Encoder]) -> Retriever:
@@ -123,15 +119,25 @@ def _members(retriever: Retriever) -> dict[str, Retriever]:
     return {name: part for name, part in parts.items() if isinstance(part, Retriever)}
 
 
-def _inner(encoder: Encoder) -> Encoder:
-    while isinstance(encoder, CachedEncoder):
+def _bare(encoder: Encoder) -> Encoder:
+    """Return an encoder that looks no vector up, the maps of question vectors in their places."""
+    if isinstance(encoder, AdaptedEncoder):
+        return AdaptedEncoder(_bare(encoder.encoder), encoder.adapter)
+    if isinstance(encoder, CachedEncoder):
+        return _bare(encoder.encoder)
+    return encoder.asking_anew() if isinstance(encoder, EndpointEncoder) else encoder
+
+
+def _source(encoder: Encoder) -> Encoder:
+    """Return what embeds, without cache and map."""
+    while isinstance(encoder, CachedEncoder | AdaptedEncoder):
         encoder = encoder.encoder
     return encoder
 
 
 def _endpoints(retriever: Retriever) -> list[EndpointEncoder]:
     if isinstance(retriever, DenseRetriever):
-        encoder = _inner(retriever.encoder)
+        encoder = _source(retriever.encoder)
         return [encoder] if isinstance(encoder, EndpointEncoder) else []
     return [e for member in _members(retriever).values() for e in _endpoints(member)]
 
@@ -165,8 +171,7 @@ def _passages_per_s(
     if _costs_money(_endpoints(retriever)):
         return None
     if isinstance(retriever, DenseRetriever):
-        encoder = _inner(retriever.encoder)
-        fresh = encoder.asking_anew() if isinstance(encoder, EndpointEncoder) else encoder
+        fresh = _bare(retriever.encoder)
         return _rate(fresh.encode_passages, passages[:N_EMBEDDED], PASSAGES_S)
     if isinstance(retriever, BM25Retriever):
         language = retriever.language

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,6 @@ from homing.evaluation.questions import cluster_questions, describe_questions, q
 from homing.evaluation.significance import cluster_bootstrap_columns
 from homing.evaluation.slices import find_slices
 from homing.evaluation.summary import evaluation_summary
-from homing.evaluation.verdict import decide
 from homing.llm.tokens import estimate_tokens
 from homing.progress import say
 from homing.retrieval.search import search
@@ -34,6 +33,20 @@ INTERVAL_MEASURES = (
     "hit@1", "hit@3", "hit@5", "hit@10", "mrr@10", "ndcg@10", "map@100", "recall@10",
 )  # fmt: skip
 BASELINE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the contenders found, by name.
+
+    Attributes:
+        seconds: Wall time of each; that of its members is part of it.
+        chosen: What was chosen on dev for the fusions that left it open.
+    """
+
+    runs: Mapping[str, Run]
+    seconds: Mapping[str, float]
+    chosen: Mapping[str, str]
 
 
 def evaluate(
@@ -53,8 +66,8 @@ def evaluate(
 ) -> Evaluation:
     """Return how every contender did on the questions of one split, over the whole corpus.
 
-    Intervals and tests resample documents or passages, as `cluster_questions` has it. The verdict
-    knows nothing of what is measured afterwards: `decide` again, once that is known.
+    Intervals and tests resample documents or passages, as `cluster_questions` has it. There is no
+    verdict yet: `decided` gives it, once all that it rests on has been measured.
 
     Args:
         split: Whose questions are asked; those without a relevant passage are left out and noted.
@@ -88,43 +101,21 @@ def evaluate(
         base_url=base_url,
         ledger=ledger,
     )
-    runs, seconds = _run_all(dataset, ordered, list(relevant), builder)
+    found = _search_all(dataset, ordered, list(relevant), builder)
     if on_built is not None:
         for name, retriever in builder.built.items():
             on_built(name, retriever)
-    measured = _measure_all(dataset, split, {c.name: runs[c.name] for c in contenders})
-    by_query = {name: m.values for name, m in measured.items()}
-    unit, clusters = cluster_questions(dataset, relevant)
-    shared = shared_fractions(dataset, relevant, language=language)
-    evaluation = Evaluation(
+    return _measured(
+        dataset,
+        contenders,
+        found,
+        relevant,
         split=split,
-        n_queries=len(relevant),
-        n_passages=dataset.n_passages,
-        query_ids=tuple(relevant),
-        contenders=_results(contenders, measured, seconds, builder.chosen, clusters, seed),
-        comparisons=compare(by_query, baseline, clusters, seed=seed),
-        by_query=by_query,
-        runs={c.name: runs[c.name] for c in contenders},
-        cluster_unit=unit,
-        query_source=question_source(dataset, relevant),
-        notes=describe_questions(dataset, split, relevant),
-        clusters=tuple(clusters),
         baseline=baseline,
-        copied_fraction=copied_fraction(shared),
-        slices=find_slices(
-            dataset,
-            relevant,
-            by_query,
-            clusters,
-            baseline=baseline,
-            shared=shared,
-            paths=document_paths,
-            seed=seed,
-        ),
+        seed=seed,
+        language=language,
+        document_paths=document_paths,
     )
-    if not evaluation.comparisons:
-        return evaluation
-    return replace(evaluation, verdict=decide(evaluation, seed=seed))
 
 
 def _pick_baseline(contenders: Sequence[Contender], asked: str | None) -> str:
@@ -143,10 +134,10 @@ def _questions_with_answers(dataset: Dataset, split: str) -> dict[str, dict[str,
     return relevant
 
 
-def _run_all(
+def _search_all(
     dataset: Dataset, ordered: Sequence[Contender], query_ids: Sequence[str], builder: Builder
-) -> tuple[dict[str, Run], dict[str, float]]:
-    """Return each contender's run and its wall time; that of its members is part of it."""
+) -> Found:
+    """Build each contender and ask it every question."""
     passage_ids = dataset.passage_ids()
     queries = [dataset.queries[query_id].text for query_id in query_ids]
     runs: dict[str, Run] = {}
@@ -159,7 +150,53 @@ def _run_all(
         runs[contender.name] = search(retriever, query_ids, queries, passage_ids, DEPTH)
         members = sum(seconds[name] for name in contender.members)
         seconds[contender.name] = time.monotonic() - started + members
-    return runs, seconds
+    return Found(runs, seconds, builder.chosen)
+
+
+def _measured(
+    dataset: Dataset,
+    contenders: Sequence[Contender],
+    found: Found,
+    relevant: Mapping[str, Mapping[str, int]],
+    *,
+    split: str,
+    baseline: str,
+    seed: int,
+    language: str,
+    document_paths: Mapping[str, str] | None,
+) -> Evaluation:
+    """Return what the runs are worth: measures, intervals, paired tests and slices."""
+    runs = {c.name: found.runs[c.name] for c in contenders}
+    measured = _measure_all(dataset, split, runs)
+    by_query = {name: m.values for name, m in measured.items()}
+    unit, clusters = cluster_questions(dataset, relevant)
+    shared = shared_fractions(dataset, relevant, language=language)
+    return Evaluation(
+        split=split,
+        n_queries=len(relevant),
+        n_passages=dataset.n_passages,
+        query_ids=tuple(relevant),
+        contenders=_results(contenders, measured, found, clusters, seed),
+        comparisons=compare(by_query, baseline, clusters, seed=seed),
+        by_query=by_query,
+        runs=runs,
+        cluster_unit=unit,
+        query_source=question_source(dataset, relevant),
+        notes=describe_questions(dataset, split, relevant),
+        clusters=tuple(clusters),
+        baseline=baseline,
+        copied_fraction=copied_fraction(shared),
+        slices=find_slices(
+            dataset,
+            relevant,
+            by_query,
+            clusters,
+            baseline=baseline,
+            shared=shared,
+            paths=document_paths,
+            seed=seed,
+        ),
+    )
 
 
 def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[str, Measured]:
@@ -178,16 +215,15 @@ def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[
 def _results(
     contenders: Sequence[Contender],
     measured: Mapping[str, Measured],
-    seconds: Mapping[str, float],
-    chosen: Mapping[str, str],
+    found: Found,
     clusters: Sequence[str],
     seed: int,
 ) -> dict[str, ContenderResult]:
     cells = [(c.name, measure) for c in contenders for measure in INTERVAL_MEASURES]
     columns = np.stack([measured[name].values[measure] for name, measure in cells], axis=1)
-    found = cluster_bootstrap_columns(columns, clusters, seed=seed)
+    bootstrapped = cluster_bootstrap_columns(columns, clusters, seed=seed)
     intervals: dict[str, dict[str, Interval]] = {}
-    for (name, measure), interval in zip(cells, found, strict=True):
+    for (name, measure), interval in zip(cells, bootstrapped, strict=True):
         intervals.setdefault(name, {})[measure] = interval
     return {
         c.name: ContenderResult(
@@ -195,8 +231,8 @@ def _results(
             c.spec,
             measured[c.name].means(),
             intervals[c.name],
-            seconds[c.name],
-            chosen.get(c.name, ""),
+            found.seconds[c.name],
+            found.chosen.get(c.name, ""),
         )
         for c in contenders
     }

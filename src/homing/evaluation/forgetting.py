@@ -41,9 +41,9 @@ def _forgetting(base: Encoder, tuned: Encoder, general: GeneralSet, seed: int) -
         f"Measuring what tuning forgot on {general.name}: {len(relevant):,} questions over "
         f"{general.dataset.n_passages:,} passages"
     )
-    before = _measure(base, general)
+    before = measure_general(base, general)
     is_same = tuned.key == base.key
-    after = before if is_same else _measure(tuned, general)
+    after = before if is_same else measure_general(tuned, general)
     answers = [next(iter(relevant[query_id])) for query_id in before.query_ids]
     clusters = [general.dataset.group_of(passage_id) for passage_id in answers]
     ours, theirs = after.values[MEASURE], before.values[MEASURE]
@@ -60,7 +60,8 @@ def _forgetting(base: Encoder, tuned: Encoder, general: GeneralSet, seed: int) -
     )
 
 
-def _measure(encoder: Encoder, general: GeneralSet) -> Measured:
+def measure_general(encoder: Encoder, general: GeneralSet) -> Measured:
+    """Return how an encoder does on a general set, question by question."""
     dataset = general.dataset
     ids = list(dataset.split(general.split))
     retriever = DenseRetriever(encoder, dataset.passage_texts())

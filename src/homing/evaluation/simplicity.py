@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from homing.errors import UsageError
-from homing.evaluation.specs import Endpoint, Fusion, Model, Reranking, Spec, parse_spec
+from homing.evaluation.specs import Adapted, Fusion, Model, Reranking, Spec, parse_spec
+from homing.llm.endpoints import Endpoint
 from homing.types import ContenderResult
 
 Effort = tuple[int, int, int, int]
@@ -34,10 +35,12 @@ def needs_tuning(name: str, contenders: Mapping[str, ContenderResult], baseline:
     """Return whether a tuned model is part of a contender.
 
     A model counts as tuned if its contender is called so ("tuned", "tuned-offline"), or if it lies
-    in a folder and is not the baseline.
+    in a folder and is not the baseline. An adapter is always tuned.
     """
     for part in parts_of(name, contenders):
         spec = _spec(part, contenders)
+        if isinstance(spec, Adapted):
+            return True
         if isinstance(spec, Fusion | Reranking):
             continue
         is_folder = isinstance(spec, Model) and Path(spec.name).is_dir() and part != baseline
@@ -64,7 +67,7 @@ def parts_of(name: str, contenders: Mapping[str, ContenderResult]) -> list[str]:
         spec = _spec(part, contenders)
         if isinstance(spec, Fusion):
             waiting += [spec.a, spec.b]
-        elif isinstance(spec, Reranking):
+        elif isinstance(spec, Reranking | Adapted):
             waiting.append(spec.of)
     return list(found)
 

@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from homing.errors import UsageError
+from homing.llm.endpoints import Endpoint, number_within, read_endpoint
 from homing.retrieval.fusion import METHODS, Method
 
 BM25 = "bm25"
@@ -21,7 +20,8 @@ DEPTH = 50
 """How many passages a reranker reads again."""
 SYNTAX = (
     "A contender is NAME=SPEC, where SPEC is bm25, a model folder or hub id, openai:MODEL, "
-    "static:FOLDER, onnx:FOLDER, trec:FILE, rerank(A,MODEL) or fusion(A,B) of named contenders: "
+    "static:FOLDER, onnx:FOLDER, trec:FILE, rerank(A,MODEL), adapter(A,FOLDER) or fusion(A,B) of "
+    "named contenders: "
     "--contender tuned=tuned/model --contender words=bm25 --contender both='fusion(words,tuned)'."
 )
 
@@ -40,28 +40,6 @@ class Model:
     """A model folder or hub id."""
 
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A model behind an OpenAI-compatible embeddings endpoint.
-
-    Attributes:
-        base_url: None takes that of the evaluation.
-        dimensions: Length of vector to ask for; None asks for none.
-        batch: Most texts in a call; None takes the encoder's own.
-        price: Dollars for a million tokens; None takes what is known.
-        query_prompt: What is put before each question; None takes what the model's family wants.
-        passage_prompt: The same, before each passage.
-    """
-
-    model: str
-    base_url: str | None = None
-    dimensions: int | None = None
-    batch: int | None = None
-    price: float | None = None
-    query_prompt: str | None = None
-    passage_prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +92,15 @@ class Reranking:
     depth: int = DEPTH
 
 
-Spec = Words | Model | Endpoint | Static | Onnx | Recorded | Fusion | Reranking
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A map of another contender's question vectors, from a folder; its passages stay."""
+
+    of: str
+    folder: str
+
+
+Spec = Words | Model | Endpoint | Static | Onnx | Recorded | Fusion | Reranking | Adapted
 
 
 @lru_cache(maxsize=1024)
@@ -149,7 +135,7 @@ def _read_fusion(text: str, parts: list[str]) -> Fusion:
     if rest and rest[0].lower() in METHODS:
         method = rest.pop(0).lower()  # type: ignore[assignment]
     if rest:
-        weight = _number(rest.pop(0), float, 0, 1)
+        weight = number_within(rest.pop(0), float, 0, 1)
         rest += [] if weight is not None else ["unread"]
     if rest or not (NAME.fullmatch(a) and NAME.fullmatch(b)):
         raise UsageError(
@@ -161,7 +147,7 @@ def _read_fusion(text: str, parts: list[str]) -> Fusion:
 
 
 def _read_reranking(text: str, parts: list[str]) -> Reranking:
-    depth = _number(parts[2], int, 1, 10_000) if len(parts) == 3 else DEPTH
+    depth = number_within(parts[2], int, 1, 10_000) if len(parts) == 3 else DEPTH
     if len(parts) not in (2, 3) or not NAME.fullmatch(parts[0]) or not parts[1] or depth is None:
         raise UsageError(
             f"{text!r} is not a reranking that can be read: it takes the name of a contender, a "
@@ -171,27 +157,13 @@ def _read_reranking(text: str, parts: list[str]) -> Reranking:
     return Reranking(parts[0], parts[1], depth)
 
 
-def _read_endpoint(text: str, rest: str) -> Endpoint:
-    model, _, query = rest.partition("?")
-    options: dict[str, Any] = {}
-    for item in query.split("&") if query else ():
-        name, equals, raw = item.partition("=")
-        read = _ENDPOINT_OPTIONS.get(name.strip())
-        value = read(unquote(raw)) if read and equals else None
-        if read is None or value is None:
-            shown = item if read else name  # a key may have been tried
-            raise UsageError(
-                f"{shown!r} of openai:{model} is no option of an endpoint. There are dimensions "
-                "and batch (whole numbers), price (dollars for a million tokens), base_url, "
-                "query_prompt and passage_prompt; a key goes into OPENAI_API_KEY: "
-                "openai:text-embedding-3-small?dimensions=256&batch=128"
-            )
-        options[name.strip()] = value
-    if not model.strip():
+def _read_adapted(text: str, parts: list[str]) -> Adapted:
+    if len(parts) != 2 or not NAME.fullmatch(parts[0]) or not parts[1]:
         raise UsageError(
-            f"{text!r} names no model. Write it behind the colon: openai:text-embedding-3-small"
+            f"{text!r} is not an adapter that can be read: it takes the name of a contender and a "
+            f"folder, such as adapter(small,tuned/adapter). {SYNTAX}"
         )
-    return Endpoint(model.strip(), **options)
+    return Adapted(parts[0], parts[1])
 
 
 def _read_static(text: str, rest: str) -> Static:
@@ -220,51 +192,14 @@ def _read_recorded(text: str, rest: str) -> Recorded:
     return Recorded(rest)
 
 
-def _address(url: str) -> str:
-    """Return a base URL, which may be written to files.
-
-    Raises:
-        UsageError: It is none, or holds a password.
-    """
-    try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # of a bracket without its other
-        is_good = False
-    if not is_good:
-        raise UsageError(f"{url!r} is no base URL. Give one such as http://localhost:8000/v1.")
-    if parts.username or parts.password:
-        raise UsageError(
-            f"The base URL at {parts.hostname} holds a password, and specs are written to files. "
-            "Use OPENAI_API_KEY."
-        )
-    return url
-
-
-def _number(text: str, kind: Callable[[str], Any], least: float, most: float) -> Any:
-    """Return a number within bounds, None for anything else."""
-    try:
-        value = kind(text)
-    except ValueError:
-        return None
-    return value if least <= value <= most else None
-
-
 _CALLS: Mapping[str, Callable[[str, list[str]], Spec]] = {
     "fusion": _read_fusion,
     "rerank": _read_reranking,
+    "adapter": _read_adapted,
 }
 _KINDS: Mapping[str, Callable[[str, str], Spec]] = {
-    "openai": _read_endpoint,
+    "openai": lambda text, _: read_endpoint(text),
     "static": _read_static,
     "onnx": _read_onnx,
     "trec": _read_recorded,
-}
-_ENDPOINT_OPTIONS: Mapping[str, Callable[[str], Any]] = {
-    "base_url": lambda text: _address(text.strip()),
-    "dimensions": lambda text: _number(text, int, 1, 100_000),
-    "batch": lambda text: _number(text, int, 1, 100_000),
-    "price": lambda text: _number(text, float, 0, 1e6),
-    "query_prompt": str,
-    "passage_prompt": str,
 }

@@ -7,7 +7,7 @@ beside it and decides nothing, since two measures would be two chances to be luc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,16 @@ def decide(
         n_more=finding.n_more,
         is_careful=is_careful,
     )
+
+
+def decided(evaluation: Evaluation, seed: int) -> Evaluation:
+    """Return the evaluation with its verdict; one contender alone gets none.
+
+    Once all that it rests on is there: comparisons, and what tuning forgets where that is measured.
+    """
+    if not evaluation.comparisons:
+        return evaluation
+    return replace(evaluation, verdict=decide(evaluation, seed=seed))
 
 
 def find(

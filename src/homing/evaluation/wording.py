@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from homing.evaluation.certainty import LEVEL
 from homing.evaluation.simplicity import needs_tuning, uses_words
+from homing.numbers import NBSP, percent, point_range, points, stated_p
 from homing.types import Comparison, Decision, Evaluation, Forgetting, Interval, Slice
 
 FEW_QUESTIONS = 100
 N_REASONS = 3
-NBSP = "\u00a0"
-MINUS = "\u2212"
 ASKED = {
     "written": "a program wrote all questions",
     "unknown": "nothing says who asked these questions",
@@ -97,20 +96,19 @@ def _numbers(evaluation: Evaluation, shown: Comparison) -> str:
     ours, theirs = (
         evaluation.contenders[name].measures[shown.measure] for name in (shown.name, shown.baseline)
     )
-    name = spoken(shown.name)
     return (
-        f"{name[:1].upper()}{name[1:]} finds the right passage among the first five for "
-        f"{_percent(ours)} of {evaluation.n_queries:,} questions, {spoken(shown.baseline)} for "
-        f"{_percent(theirs)}: {_points(shown.difference.value)} points, 95{NBSP}% interval "
-        f"{_range(shown.difference)}{_correction(evaluation, shown)}."
+        f"{_capital(spoken(shown.name))} finds the right passage among the first five for "
+        f"{percent(ours)} of {evaluation.n_queries:,} questions, {spoken(shown.baseline)} for "
+        f"{percent(theirs)}: {points(shown.difference.value)} points, 95{NBSP}% interval "
+        f"{point_range(shown.difference)}{_correction(evaluation, shown)}."
     )
 
 
 def _correction(evaluation: Evaluation, shown: Comparison) -> str:
     n_compared = sum(c.measure == shown.measure for c in evaluation.comparisons)
     p_value = shown.p_value if shown.p_adjusted is None else shown.p_adjusted
-    sign = f"p{NBSP}<{NBSP}0.001" if p_value < 0.001 else f"p{NBSP}={NBSP}{p_value:.3f}"
-    return f" ({sign}, corrected for {n_compared} contenders)" if n_compared > 1 else f" ({sign})"
+    corrected = f", corrected for {n_compared} contenders" if n_compared > 1 else ""
+    return f" ({stated_p(p_value)}{corrected})"
 
 
 def _simpler(evaluation: Evaluation, chosen: str, best: str, lead: Interval) -> str:
@@ -121,7 +119,7 @@ def _simpler(evaluation: Evaluation, chosen: str, best: str, lead: Interval) -> 
     why = "needs no tuning" if spares_tuning else "is simpler to run"
     return (
         f"{_capital(spoken(best))} scores highest, but it is not clearly better "
-        f"({_points(lead.value)} points, {_range(lead)}), and {spoken(chosen)} {why}."
+        f"({points(lead.value)} points, {point_range(lead)}), and {spoken(chosen)} {why}."
     )
 
 
@@ -153,7 +151,7 @@ def _beside(evaluation: Evaluation, shown: Comparison) -> str:
     """Return what nDCG@10 says of the contender to deploy; "" where it was not compared."""
     for c in evaluation.comparisons:
         if (c.name, c.measure) == (shown.name, "ndcg@10"):
-            gain = f"{_points(c.difference.value)} points, {_range(c.difference)}"
+            gain = f"{points(c.difference.value)} points, {point_range(c.difference)}"
             if c.difference.low > 0:
                 return f"nDCG@10, which also counts the rank, agrees ({gain})."
             word = "disagrees" if c.difference.high < 0 else "shows no clear difference"
@@ -188,7 +186,7 @@ def _in_other_words(slices: Sequence[Slice], name: str) -> list[str]:
     gain = ranked[0].differences[name]
     return [
         f"where question and passage share least ({ranked[0].label}, {ranked[0].n:,} questions), "
-        f"it gains nothing ({_points(gain.value)} points, {_range(gain)})"
+        f"it gains nothing ({points(gain.value)} points, {point_range(gain)})"
     ]
 
 
@@ -199,7 +197,7 @@ def _forgotten(forgetting: Sequence[Forgetting], most: float) -> list[Forgetting
 def _forgot(f: Forgetting) -> str:
     return (
         f"tuning cost {_plain_points(-f.difference.value)} of {_measure(f.measure)} on general "
-        f"questions ({f.name}, {_range(f.difference)})"
+        f"questions ({f.name}, {point_range(f.difference)})"
     )
 
 
@@ -217,24 +215,9 @@ def _measure(name: str) -> str:
     return name.replace("ndcg", "nDCG").replace("mrr", "MRR").replace("map", "MAP")
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}{NBSP}%"
-
-
-def _points(difference: float) -> str:
-    text = f"{100 * abs(difference):.1f}"
-    if float(text) == 0:
-        return text
-    return f"{'+' if difference > 0 else MINUS}{text}"
-
-
 def _plain_points(difference: float) -> str:
     text = f"{100 * difference:.1f}".removesuffix(".0")
     return f"{text} point" if text == "1" else f"{text} points"
-
-
-def _range(interval: Interval) -> str:
-    return f"{_points(interval.low)} to {_points(interval.high)}"
 
 
 def _capital(text: str) -> str:

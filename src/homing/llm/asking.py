@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any
 
 from homing.llm.budget import Budget
 from homing.llm.ledger import FailedCall, Ledger, Spent, price_of_call
-from homing.llm.limiter import Limiter, Turn
+from homing.llm.limiter import Turn
 from homing.llm.provider import (
     ChatAnswer,
     ChatRequest,
@@ -21,11 +20,10 @@ from homing.llm.provider import (
     RequestRefused,
     TransientFailure,
 )
-from homing.llm.tries import Tries
+from homing.llm.tries import Caller, Limits, Tries
 
 MAX_LONGER = 16
 """Times `max_tokens`: no answer that was cut off is asked for at more length."""
-LONGEST_PAUSE_S = 3600.0
 MAX_LOST_IN_A_ROW = 50
 """So many requests given up with no answer between them mean that the provider is down."""
 
@@ -37,29 +35,6 @@ class Wanted:
     key: str
     item_id: str
     request: ChatRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How hard to try.
-
-    Attributes:
-        max_concurrency: Most calls at once.
-        max_tries: Of a request that fails. Being told to come back later is no failure as long as
-            others are answered in the meantime.
-        max_unusable: Answers to a request that cannot be understood, those of earlier runs
-            included, until it is given up.
-        timeout_s: For one call.
-        backoff_s: The first pause before another try is up to this long; each doubles.
-        max_backoff_s: Longest pause that the server did not ask for.
-    """
-
-    max_concurrency: int = 64
-    max_tries: int = 6
-    max_unusable: int = 3
-    timeout_s: float = 120.0
-    backoff_s: float = 0.5
-    max_backoff_s: float = 60.0
 
 
 class Outcome(Enum):
@@ -78,14 +53,13 @@ class Asker:
     Attributes:
         is_stopping: Set it, and no new try is begun.
         under_way: The tasks that wait for the provider now.
-        show: Called when calls pause because the server asked for it.
+        show: Called after a failure, which may have made all calls pause.
     """
 
     def __init__(
         self,
         provider: Provider,
         ledger: Ledger,
-        limiter: Limiter,
         budget: Budget,
         limits: Limits,
         *,
@@ -94,9 +68,10 @@ class Asker:
         per_million: tuple[float, float] | None,
         again: bool,
     ) -> None:
-        self.limiter = limiter
         self.budget = budget
         self.limits = limits
+        self._caller = Caller(provider.name, limits)
+        self.limiter = self._caller.limiter
         self.is_stopping = False
         self.under_way: set[asyncio.Task[Any]] = set()
         self.show: Callable[[], None] = lambda: None
@@ -108,8 +83,6 @@ class Asker:
         self._again = again
         self._n_calls = self._n_unpriced = self._input_tokens = self._output_tokens = 0
         self._n_lost_in_a_row = 0
-        # Seeded by the system: jobs that were turned away together must not come back together.
-        self._random = random.Random()
 
     @property
     def spent(self) -> Spent:
@@ -157,7 +130,7 @@ class Asker:
             elif tries.are_used_up(got, self._n_calls):
                 return self._give_up(item, got.kind, str(got), tries.n)
             else:
-                await self._back_off(tries.n)
+                await self._caller.back_off(tries.n)
             if self.is_stopping:
                 break
             turn = await self.limiter.turn()
@@ -192,7 +165,8 @@ class Asker:
             answer = await self._call(request)
         except TransientFailure as failure:
             self.budget.settle(kept_usd, may_be_billed=failure.kind not in ("rate_limit", "server"))
-            self._slow_down(turn, failure)
+            self._caller.slow_down(turn, failure)
+            self.show()
             return failure
         except BaseException as error:  # all but a refusal is raised again
             self.budget.settle(kept_usd)
@@ -211,11 +185,7 @@ class Asker:
         assert task is not None
         self.under_way.add(task)
         try:
-            async with asyncio.timeout(self.limits.timeout_s):
-                return await self._provider.ask(request)
-        except TimeoutError as error:
-            after = f"No answer after {self.limits.timeout_s:g} s."
-            raise TransientFailure("timeout", after) from error
+            return await self._caller.in_time(self._provider.ask(request))
         finally:
             self.under_way.discard(task)
 
@@ -242,29 +212,6 @@ class Asker:
         self._output_tokens += answer.output_tokens
         self._n_lost_in_a_row = 0
         return is_usable
-
-    def _slow_down(self, turn: Turn, failure: TransientFailure) -> None:
-        """Tell the limiter what a failure says about the number of calls.
-
-        Raises:
-            ProviderError: The server asks to wait for longer than anybody would.
-        """
-        pause_s = failure.retry_after_s
-        if failure.kind in ("rate_limit", "timeout") or pause_s is not None:
-            self.limiter.limited(turn, pause_s)
-            self.show()
-        else:
-            self.limiter.give_back(turn)
-        if pause_s is not None and pause_s > LONGEST_PAUSE_S:
-            raise ProviderError(
-                f"{self._provider.name} asks to wait for {pause_s / 3600:.1f} hours ({failure}). "
-                "Run the same command again then: what was answered is kept."
-            )
-
-    async def _back_off(self, n_failures: int) -> None:
-        """Pause before the next try, at random up to a time that doubles (full jitter)."""
-        doubled_s = self.limits.backoff_s * 2 ** min(n_failures - 1, 30)
-        await asyncio.sleep(self._random.uniform(0, min(self.limits.max_backoff_s, doubled_s)))
 
     def _give_up(self, item: Wanted, reason: str, detail: str, n_tries: int) -> Outcome:
         """List a request as failed.

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import IO
 
 from homing.errors import UsageError
-from homing.llm.asking import MAX_LONGER, Limits, Wanted
+from homing.llm.asking import MAX_LONGER, Wanted
 from homing.llm.batch_api import BatchAPI
 from homing.llm.batch_budget import BatchBudget
 from homing.llm.batch_reading import Reader, Sent
@@ -29,6 +29,7 @@ from homing.llm.ledger import Ledger
 from homing.llm.prices import BATCH_FACTOR
 from homing.llm.provider import ChatAnswer, ChatRequest, Provider, ProviderError, TransientFailure
 from homing.llm.tokens import estimate_tokens
+from homing.llm.tries import Limits
 from homing.progress import Task, say, track
 
 OUT_OF_REACH_S = 3600.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from homing.llm.asking import Limits, Outcome, Wanted
+from homing.llm.asking import Outcome, Wanted
 from homing.llm.batch_api import BatchAPI, BatchResult
 from homing.llm.batch_budget import BatchBudget
 from homing.llm.batch_shelf import Shelf
 from homing.llm.dispatch import Asked
 from homing.llm.ledger import FailedCall, Ledger, Spent, price_of_call
 from homing.llm.provider import ChatAnswer, ChatRequest, ProviderError
+from homing.llm.tries import Limits
 
 
 @dataclass(slots=True)

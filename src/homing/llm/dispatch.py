@@ -16,23 +16,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from homing.llm.asking import Asker, Limits, Outcome, Wanted
+from homing.llm.asking import Asker, Outcome, Wanted
 from homing.llm.budget import Budget
 from homing.llm.ledger import Ledger, Spent
-from homing.llm.limiter import Limiter, Pace, Turn
+from homing.llm.limiter import Turn
 from homing.llm.provider import ChatAnswer, Provider
+from homing.llm.tries import GRACE_S, Limits
 from homing.progress import Task, track
 
 __all__ = ["Asked", "Limits", "Wanted", "ask_all"]
 
 T = TypeVar("T")
 DEFAULT_LIMITS = Limits()
-GRACE_S = 0.5
-"""How long calls under way may still bring what is paid for when all is to stop."""
 PULLS_BEFORE_OTHERS = 64
 """After so many requests without a call, those under way get their turn of the event loop."""
-PATIENCE = 0.25
-"""Answers that take this share of the time limit are slow enough: no more calls at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +91,9 @@ def ask_all(
         UsageError: There is a budget but no price.
     """
     budget = Budget(budget_usd, per_million, spent_usd)
-    pace = Pace(limits.max_concurrency, patience_s=PATIENCE * limits.timeout_s)
     asker = Asker(
         provider,
         ledger,
-        Limiter(pace),
         budget,
         limits,
         purpose=purpose,

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from homing.llm import wire
-from homing.llm.asking import Limits
 from homing.llm.dispatch import run_loop
 from homing.llm.embedding_calls import Calls
 from homing.llm.ledger import Ledger
@@ -27,6 +26,7 @@ from homing.llm.openai import server_url
 from homing.llm.openai_embeddings import OpenAIEmbedder
 from homing.llm.prices import price_of
 from homing.llm.tokens import estimate_tokens
+from homing.llm.tries import Limits
 from homing.progress import say, track
 from homing.types import FloatArray
 

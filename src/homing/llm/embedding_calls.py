@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections import deque
 from collections.abc import Mapping
 
-import numpy as np
-
-from homing.llm.asking import LONGEST_PAUSE_S, Limits
-from homing.llm.dispatch import GRACE_S, PATIENCE
 from homing.llm.ledger import Ledger
-from homing.llm.limiter import Limiter, Pace, Turn
 from homing.llm.openai_embeddings import OpenAIEmbedder
 from homing.llm.provider import (
     EmbeddingAnswer,
@@ -22,9 +16,10 @@ from homing.llm.provider import (
     RequestRefused,
     TransientFailure,
 )
-from homing.llm.tries import Tries
+from homing.llm.tries import GRACE_S, Caller, Limits, Tries
 from homing.progress import Task
 from homing.types import FloatArray
+from homing.vectors import normalised_exactly
 
 BATCH_CHARACTERS = 200_000
 """Of the texts in one call: in no script more tokens than the 300,000 that OpenAI takes."""
@@ -80,15 +75,12 @@ class Calls:
         self._per_million = per_million
         # Servers pad the texts of a call to the longest of them.
         self._pending = deque(sorted(wanted.items(), key=lambda item: len(item[1]), reverse=True))
-        self._limiter = Limiter(
-            Pace(limits.max_concurrency, patience_s=PATIENCE * limits.timeout_s)
-        )
+        self._caller = Caller(embedder.name, limits)
+        self._limiter = self._caller.limiter
         self._is_stopping = False
         self._n_answers = 0
         self._spent_usd = 0.0
         self._shortened: set[bytes] = set()
-        # Seeded by the system: jobs that were turned away together must not come back together.
-        self._random = random.Random()
 
     async def all(self) -> None:
         """Embed every text.
@@ -141,13 +133,13 @@ class Calls:
             try:
                 answer = await self._ask(batch)
             except TransientFailure as failure:
-                self._slow_down(turn, failure)
+                self._caller.slow_down(turn, failure)
                 if tries.are_used_up(failure, self._n_answers):
                     raise ProviderError(
                         f"{self._embedder.name} gave no vectors after {tries.n} tries: {failure} "
                         "Run the same command again: what was answered is kept."
                     ) from failure
-                await self._back_off(tries.n)
+                await self._caller.back_off(tries.n)
             except RequestRefused as refusal:
                 self._limiter.give_back(turn)
                 for part in self._parts(batch, refusal):
@@ -163,12 +155,7 @@ class Calls:
 
     async def _ask(self, batch: Batch) -> EmbeddingAnswer:
         request = EmbeddingRequest(tuple(text for _, text in batch), self._asked_dimensions)
-        try:
-            async with asyncio.timeout(self._limits.timeout_s):
-                return await self._embedder.ask(request)
-        except TimeoutError as error:
-            after = f"No answer after {self._limits.timeout_s:g} s."
-            raise TransientFailure("timeout", after) from error
+        return await self._caller.in_time(self._embedder.ask(request))
 
     def _keep(self, batch: Batch, answer: EmbeddingAnswer) -> None:
         """Keep the vectors of a call at once.
@@ -182,7 +169,7 @@ class Calls:
         self._dimensions = self._dimensions or n_numbers
         if n_numbers != self._dimensions:
             raise ProviderError(self._wrong_length(n_numbers))
-        unit = _normalised(answer.vectors)
+        unit = normalised_exactly(answer.vectors)
         keys = [key for key, _ in batch]
         price = None
         if self._per_million is not None:
@@ -232,32 +219,3 @@ class Calls:
             )
         self._shortened.add(key)
         return [[(key, text[: len(text) // 2])]]
-
-    def _slow_down(self, turn: Turn, failure: TransientFailure) -> None:
-        """Tell the limiter what a failure says about the number of calls.
-
-        Raises:
-            ProviderError: The server asks to wait for longer than anybody would.
-        """
-        pause_s = failure.retry_after_s
-        if failure.kind in ("rate_limit", "timeout") or pause_s is not None:
-            self._limiter.limited(turn, pause_s)
-        else:
-            self._limiter.give_back(turn)
-        if pause_s is not None and pause_s > LONGEST_PAUSE_S:
-            raise ProviderError(
-                f"{self._embedder.name} asks to wait for {pause_s / 3600:.1f} hours ({failure}). "
-                "Run the same command again then: what was answered is kept."
-            )
-
-    async def _back_off(self, n_failures: int) -> None:
-        """Pause before the next try, at random up to a time that doubles (full jitter)."""
-        doubled_s = self._limits.backoff_s * 2 ** min(n_failures - 1, 30)
-        await asyncio.sleep(self._random.uniform(0, min(self._limits.max_backoff_s, doubled_s)))
-
-
-def _normalised(vectors: FloatArray) -> FloatArray:
-    """Return vectors of length 1; one of zeros stays as it is."""
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    unit: FloatArray = (vectors / np.maximum(lengths, 1e-30)).astype(np.float32)
-    return unit

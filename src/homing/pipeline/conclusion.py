@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from homing.evaluation.verdict import decide
 from homing.reporting.data import DatasetFacts, ModelFacts, ReportData
 from homing.reporting.terminal import summary_lines
 from homing.types import Evaluation
-
-
-def decided(evaluation: Evaluation, seed: int) -> Evaluation:
-    """Return the evaluation with its verdict, now that all that it rests on is there."""
-    if len(evaluation.contenders) < 2:
-        return evaluation
-    return replace(evaluation, verdict=decide(evaluation, seed=seed))
 
 
 def verdict(evaluation: Evaluation) -> str:

@@ -49,6 +49,7 @@ ROOMS = (
     "curation",
     "retrieval",
     "dataset",
+    *("vectors", "words"),
 )
 
 

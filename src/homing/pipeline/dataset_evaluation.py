@@ -16,15 +16,15 @@ from homing.evaluation.evaluate import evaluation_summary
 from homing.evaluation.files import save_evaluation
 from homing.evaluation.published import published_table
 from homing.evaluation.trec import write_qrels, write_run
+from homing.evaluation.verdict import decided
 from homing.pipeline.breakage import check_pair, general_sets, with_breakage, with_measured_costs
-from homing.pipeline.conclusion import decided, verdict
+from homing.pipeline.conclusion import verdict
 from homing.pipeline.evaluation import BASE, TUNED
-from homing.pipeline.language_models import LEDGER
+from homing.pipeline.language_models import ledger_beside
 from homing.pipeline.pooling import assessed
 from homing.progress import say
 from homing.settings import load_settings
 from homing.types import Evaluation, Retriever
-from homing.workspace import Workspace
 
 TREC, TABLE = "trec", "published.csv"
 
@@ -94,14 +94,6 @@ def evaluate_dataset(
         save_evaluation(evaluation, Path(out))
         save_for_others(evaluation, dataset, Path(out))
     return Evaluated(evaluation)
-
-
-def ledger_beside(source: str | Path, given: str | None, out: str | Path | None) -> Path | None:
-    """Return where paid calls are kept: the file given, else the workspace's, else in `out`."""
-    if given:
-        return Path(given).expanduser()
-    folder = source if Workspace.is_at(source) else out
-    return None if folder is None else Path(folder) / LEDGER
 
 
 def save_for_others(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homing.dataset import Dataset
-from homing.types import Encoder
+from homing.types import Encoder, Retriever, Values
 
 if TYPE_CHECKING:
-    from homing.training.job import DevScore
+    from homing.training.job import RetrieverScore
 
 DEV = "dev"
 DEV_MEASURE = "ndcg@10"
@@ -24,7 +25,61 @@ def has_dev(dataset: Dataset, train_split: str) -> bool:
     return train_split != DEV and DEV in dataset.splits and bool(dataset.split(DEV))
 
 
-def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) -> DevScore | None:
+class DevScorer:
+    """Scores encoders on the dev questions; what `training.job.DevScore` asks for, and more.
+
+    Args:
+        dataset: With a dev split; its whole corpus is searched.
+        cache_folder: Where vectors are kept; None keeps none.
+    """
+
+    def __init__(self, dataset: Dataset, cache_folder: Path | None) -> None:
+        self._cache_folder = cache_folder
+        self._qrels = dataset.qrels[DEV]
+        self._groups = dataset.groups
+        self._ids = tuple(dataset.split(DEV))
+        self._queries = [dataset.queries[query_id].text for query_id in self._ids]
+        self._texts, self._passage_ids = dataset.passage_texts(), dataset.passage_ids()
+        relevant = dataset.split(DEV)
+        self.clusters = [dataset.group_of(next(iter(relevant[i]))) for i in self._ids]
+        """For each question the group of a passage that answers it."""
+
+    def __call__(self, encoder: Encoder) -> float:
+        """Return dev nDCG@10 of an encoder, in [0, 1]."""
+        return float(self.by_question(self.dense(encoder)).mean())
+
+    def dense(self, encoder: Encoder) -> Retriever:
+        """Return the dev corpus searched by an encoder."""
+        from homing.retrieval.cache import CachedEncoder
+        from homing.retrieval.dense import DenseRetriever
+
+        cached = CachedEncoder(_identified(encoder), self._cache_folder)
+        return DenseRetriever(cached, self._texts)
+
+    @cached_property
+    def words(self) -> Retriever:
+        """The dev corpus searched by BM25."""
+        from homing.retrieval.bm25 import BM25Retriever
+
+        return BM25Retriever(self._texts)
+
+    def fused(self, retriever: Retriever) -> Retriever:
+        """Return a retriever fused with BM25 half and half, by z-scores."""
+        from homing.retrieval.fusion import FusedRetriever
+
+        return FusedRetriever(self.words, retriever)
+
+    def by_question(self, retriever: Retriever) -> Values:
+        """Return nDCG@10 for each dev question, float64 (n_questions,)."""
+        from homing.evaluation.measures import measure_run
+        from homing.retrieval.search import search
+
+        run = search(retriever, self._ids, self._queries, self._passage_ids, DEV_DEPTH)
+        measured = measure_run(run, self._qrels, groups=self._groups, names=(DEV_MEASURE,))
+        return measured.values[DEV_MEASURE]
+
+
+def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) -> DevScorer | None:
     """Return what scores an encoder on the dev split, None where there is no such split.
 
     Args:
@@ -36,25 +91,19 @@ def dev_scorer(dataset: Dataset, train_split: str, cache_folder: Path | None) ->
     """
     if not has_dev(dataset, train_split):
         return None
-    if cache_folder is None:
-        dataset = with_rivals_alone(dataset, DEV)
-    query_ids = list(dataset.split(DEV))
-    queries = [dataset.queries[query_id].text for query_id in query_ids]
-    texts, passage_ids = dataset.passage_texts(), dataset.passage_ids()
+    return DevScorer(dataset if cache_folder else with_rivals_alone(dataset, DEV), cache_folder)
 
-    def score(encoder: Encoder) -> float:
-        from homing.evaluation.measures import measure_run
-        from homing.retrieval.cache import CachedEncoder
-        from homing.retrieval.dense import DenseRetriever
-        from homing.retrieval.search import search
 
-        retriever = DenseRetriever(CachedEncoder(_identified(encoder), cache_folder), texts)
-        run = search(retriever, query_ids, queries, passage_ids, DEV_DEPTH)
-        qrels = dataset.qrels[DEV]
-        measured = measure_run(run, qrels, groups=dataset.groups, names=(DEV_MEASURE,))
-        return measured.means()[DEV_MEASURE]
+def retriever_scorer(dataset: Dataset, train_split: str) -> RetrieverScore | None:
+    """Return what scores a retriever over the whole corpus on dev, None without such a split.
 
-    return score
+    A reranker is judged by what it puts before what: with the rivals alone it would have too
+    little to mistake.
+    """
+    if not has_dev(dataset, train_split):
+        return None
+    scorer, texts = DevScorer(dataset, None), dataset.passage_texts()
+    return lambda build: float(scorer.by_question(build(texts)).mean())
 
 
 def with_rivals_alone(dataset: Dataset, split: str, n_rivals: int = RIVALS) -> Dataset:

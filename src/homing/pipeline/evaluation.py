@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,13 +19,14 @@ from homing.evaluation.contenders import (
 from homing.evaluation.evaluate import evaluate as measure
 from homing.evaluation.evaluate import evaluation_summary
 from homing.evaluation.files import save_evaluation
+from homing.evaluation.verdict import decided
 from homing.pipeline.breakage import (
     general_inputs,
     general_sets,
     with_breakage,
     with_measured_costs,
 )
-from homing.pipeline.conclusion import decided, verdict
+from homing.pipeline.conclusion import verdict
 from homing.pipeline.job import (
     DATASET,
     DOCUMENTS,
@@ -62,6 +64,7 @@ ROOMS = (
         "retrieval",
         "dataset",
     ),
+    *("numbers", "vectors", "words"),
     *("llm/embedding", "llm/embedding_calls", "llm/openai_embeddings"),
 )
 
@@ -96,7 +99,7 @@ def evaluate(
         ModelNotFoundError: A model cannot be had.
         ProviderError: An endpoint answers nothing.
     """
-    return measure(
+    evaluation = measure(
         dataset,
         [
             parse_contender(f"{name}={spec}")
@@ -112,6 +115,7 @@ def evaluate(
         base_url=base_url,
         ledger=ledger,
     )
+    return decided(evaluation, seed)
 
 
 def evaluate_stage(job: Job) -> StageResult:
@@ -225,9 +229,12 @@ def _forget_others(folder: Path, kept: set[Path]) -> None:
 
 
 def _model_facts(encoder: SentenceTransformerEncoder) -> dict[str, Any]:
+    longest = encoder.model.max_seq_length
     return {
         "query_prompt": encoder.prompts.query,
         "passage_prompt": encoder.prompts.passage,
-        "max_tokens": encoder.model.max_seq_length,
+        # Static models have no limit, and the library says so with infinity.
+        "max_tokens": None if longest == math.inf else longest,
         "dimensions": encoder.dimensions,
+        "two_towers": encoder.key != encoder.passage_key,
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from homing.pipeline.job import Job
 from homing.settings import WriteSettings
+from homing.workspace import Workspace
 
 if TYPE_CHECKING:
     from homing.llm.dispatch import Limits
@@ -84,3 +85,11 @@ def ledger_path(job: Job) -> Path:
     """Return where the paid calls of a job are kept."""
     given = job.settings.write.ledger
     return Path(given).expanduser() if given else job.path(LEDGER)
+
+
+def ledger_beside(source: str | Path, given: str | None, out: str | Path | None) -> Path | None:
+    """Return where paid calls are kept: the file given, else the workspace's, else in `out`."""
+    if given:
+        return Path(given).expanduser()
+    folder = source if Workspace.is_at(source) else out
+    return None if folder is None else Path(folder) / LEDGER

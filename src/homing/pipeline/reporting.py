@@ -12,6 +12,7 @@ from homing.dataset import Dataset, iter_documents, load_dataset, load_rejection
 from homing.errors import UsageError
 from homing.evaluation.files import load_evaluation
 from homing.ingestion.files import find_files
+from homing.numbers import percent, point_range, points
 from homing.pipeline.breakage import with_costs
 from homing.pipeline.curation import load_audit
 from homing.pipeline.evaluation import BASE, OFFLINE, TUNED, with_seconds
@@ -34,7 +35,6 @@ from homing.reporting.contenders import find_comparison
 from homing.reporting.data import DatasetFacts, ModelFacts, ReportData, count_questions
 from homing.reporting.funnel import read_funnel
 from homing.reporting.model_card import render_model_card
-from homing.reporting.numbers import percent, point_range, points
 from homing.reporting.render import render_report
 from homing.reporting.terminal import summary_lines
 from homing.reporting.verdict import open_report
@@ -57,7 +57,7 @@ def report_stage(job: Job) -> StageResult:
         lambda summary: str(summary["headline"]),
         inputs=inputs_of(job, "evaluate", *paths, *DATASET, EVALUATION, REJECTIONS, DOCUMENTS),
         settings=job.settings.model_dump(mode="json"),
-        rooms=("pipeline/reporting", "reporting"),
+        rooms=("pipeline/reporting", "reporting", "numbers"),
         outputs=[REPORT, MODEL_CARD],
     )
 

@@ -12,7 +12,7 @@ from homing.pipeline.evaluation import evaluate_stage, further_contenders
 from homing.pipeline.ingestion import ingest_stage
 from homing.pipeline.job import EVALUATION, MODEL, REPORT, Job, StageResult, open_job
 from homing.pipeline.reporting import report_stage
-from homing.pipeline.training import train_stage
+from homing.pipeline.training import refuse_reranker, train_stage
 from homing.pipeline.writing import write_stage
 
 STAGES = {
@@ -81,6 +81,7 @@ class Outcome:
 def run_job(job: Job) -> Outcome:
     """Run every stage that is not up to date."""
     further_contenders(job.settings)  # a slip of the pen is told now, not after the training
+    refuse_reranker(job.settings)
     return Outcome(job.workspace.folder, {name: stage(job) for name, stage in STAGES.items()})
 
 

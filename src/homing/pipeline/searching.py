@@ -11,9 +11,9 @@ from homing.dataset import Dataset, load_dataset
 from homing.errors import UsageError
 from homing.evaluation.building import Builder
 from homing.evaluation.contenders import Contender, in_building_order, parse_contenders
-from homing.pipeline.dataset_evaluation import ledger_beside
 from homing.pipeline.evaluation import BASE, TUNED
 from homing.pipeline.job import EMBEDDINGS, MODEL
+from homing.pipeline.language_models import ledger_beside
 from homing.retrieval.search import search
 from homing.settings import Settings, load_settings
 from homing.types import query_id

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from homing.curation.carving import carve_dev
 from homing.dataset import Dataset, load_dataset, pick_split
 from homing.errors import UsageError
-from homing.pipeline.dev_scoring import dev_scorer, has_dev
+from homing.pipeline.dev_scoring import dev_scorer, has_dev, retriever_scorer
 from homing.pipeline.job import (
     CACHE,
     DATASET,
@@ -25,16 +25,29 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
+from homing.pipeline.ladder import Ladder, general_score
+from homing.pipeline.language_models import LEDGER, ledger_beside
+from homing.pipeline.unlabelled import unlabelled_questions
 from homing.progress import say
+from homing.ranks import is_main, n_ranks
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
-from homing.settings import TrainSettings, load_settings
+from homing.settings import Settings, TrainSettings, load_settings
 from homing.settings.section import Section
-from homing.types import TrainingLog, content_id
+from homing.types import TrainingLog, Trial, content_id
 
 if TYPE_CHECKING:
     from homing.training.settings import TrainingSettings
 
 PERSON = "person"
+AUTO, FULL, RERANKER = "auto", "full", "reranker"
+MODEL_FILES = ("modules.json", "config.json", "adapter.json")
+"""One of them lies in every folder that holds a model, or an adapter of an API's."""
+NOT_BETTER = "not-better"
+"""Where `reranker` leaves what did not beat the first stage on dev."""
+ROOMS = (
+    *("pipeline/training", "pipeline/ladder", "pipeline/dev_scoring", "pipeline/unlabelled"),
+    *("training", "writing", "retrieval", "dataset"),
+)
 
 
 def train(
@@ -46,6 +59,10 @@ def train(
     split: str | None = None,
     dev_fraction: float = 0.1,
     cache_folder: Path | None = None,
+    minutes: float | None = None,
+    max_forgetting: float = 0.02,
+    base_url: str | None = None,
+    ledger: Path | None = None,
 ) -> TrainingLog:
     """Tune a base model on a dataset, save it in `out`, and return what training did.
 
@@ -53,24 +70,48 @@ def train(
     better.
 
     Args:
-        base_model: Hub id or folder; None takes the embedded default.
+        base_model: Hub id or folder, for the recipe `adapter` "openai:MODEL" as well; None takes
+            the embedded default.
         settings: How to train; None takes the defaults.
         split: What to learn from; None takes "train", or the only split there is.
         dev_fraction: Share of the passages that become the dev split where the dataset has none;
             0 keeps the last weights unseen.
         cache_folder: Where the vectors of the dev scores are kept for an evaluation. Without it
             dev is scored over its passages and their rivals alone, at a fraction of the cost.
+        minutes: Where given, the recipe is chosen within this time (`pipeline/ladder.py`), if there
+            is a dev split to choose on.
+        max_forgetting: What that choice may lose of nDCG@10 on general questions, in [0, 1].
+        base_url: Where an endpoint answers that names no address of its own.
+        ledger: The file that keeps the vectors that an endpoint was paid for.
 
     Raises:
         NothingToDoError: There are too few questions.
         ModelNotFoundError: The base model cannot be had.
     """
+    from homing.training.settings import TrainingSettings
     from homing.training.trainer import train as tune
 
     split = pick_split(dataset, "train", asked=split)
     if dev_fraction and not has_dev(dataset, split):
         seed = settings.seed if settings else 0
         dataset = carve_dev(dataset, split, fraction=dev_fraction, seed=seed)
+    if minutes is not None and n_ranks() > 1:
+        say("train: several processes train one model and do not choose a recipe; full is taken")
+        minutes = None
+    if minutes is not None and has_dev(dataset, split):
+        return Ladder(
+            dataset,
+            base_model=base_model or EMBEDDED_MODEL,
+            out=Path(out),
+            settings=settings or TrainingSettings(),
+            split=split,
+            minutes=minutes,
+            general=general_score(dataset),
+            max_forgetting=max_forgetting,
+        ).climb()
+    if minutes is not None:
+        say("train: without dev questions no recipe can be chosen; full is taken")
+    settings = settings or TrainingSettings()
     return tune(
         dataset,
         base_model=base_model or EMBEDDED_MODEL,
@@ -78,12 +119,18 @@ def train(
         settings=settings,
         split=split,
         score_dev=dev_scorer(dataset, split, cache_folder),
+        score_retriever=retriever_scorer(dataset, split),
+        cache_folder=cache_folder,
+        base_url=base_url,
+        ledger=ledger,
+        unlabelled=unlabelled_questions(dataset, split, settings),
     )
 
 
 def train_stage(job: Job) -> StageResult:
     """Tune the base model on the workspace's train split into `model/`."""
     settings = job.settings.train
+    refuse_reranker(job.settings)
     source = find_model(settings.base_model)
     inputs = {
         **inputs_of(job, "curate", *DATASET),
@@ -96,7 +143,7 @@ def train_stage(job: Job) -> StageResult:
         describe_trained,
         inputs=inputs,
         settings=settings.affecting_result(),
-        rooms=("pipeline/training", "pipeline/dev_scoring", "training", "retrieval", "dataset"),
+        rooms=ROOMS,
         outputs=[MODEL, *([OFFLINE_MODEL] if settings.ablation else [])],
         but_not=[f"{folder}/README.md" for folder in (MODEL, OFFLINE_MODEL)],
     )
@@ -120,11 +167,27 @@ def train_dataset(
         settings=training_settings(settings.train),
         split=split,
         dev_fraction=settings.curate.dev_fraction,
+        base_url=settings.train.base_url,
+        ledger=ledger_beside(source, settings.write.ledger, out),
+        **_choice(settings.train),
     )
-    summary = {**_summary(log), "model": str(out)}
+    is_there = any((Path(out) / name).is_file() for name in MODEL_FILES)
+    summary = {**_summary(log), "model": str(out) if is_there else None}
     text = describe_trained(summary)
     say(f"train: {text} in {log.seconds:.1f} s")
-    return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\nModel: {out}")
+    where = f"Model: {out}" if is_there else f"No model in {out}"
+    return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\n{where}")
+
+
+def refuse_reranker(settings: Settings) -> None:
+    """Raise `UsageError` if a workspace is to train what its evaluation cannot embed with."""
+    if settings.train.recipe == RERANKER:
+        raise UsageError(
+            "A workspace's model embeds questions and passages, and a reranker does not. Train it "
+            "beside the workspace: homing train WORKSPACE --recipe reranker --out RERANKER; then "
+            "compare it: homing evaluate WORKSPACE --contender base=MODEL --contender words=bm25 "
+            "--contender first='fusion(words,base)' --contender read='rerank(first,RERANKER)'"
+        )
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -132,7 +195,7 @@ def _refuse_foreign(out: Path) -> None:
     if out.is_file():
         raise UsageError(f"{out} is a file. Choose a folder for the model.")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if names and not names & {"modules.json", "config.json", "checkpoints"}:
+    if names and not names & {*MODEL_FILES, "checkpoints", NOT_BETTER, LEDGER}:
         raise UsageError(
             f"{out} exists, is not empty and holds no model, so nothing was written. "
             "Choose a new folder for the model."
@@ -143,8 +206,16 @@ def training_settings(settings: TrainSettings) -> TrainingSettings:
     """Return the keywords of training as the settings have them, group by group."""
     from homing.training.settings import TrainingSettings
 
-    filled: TrainingSettings = _filled(TrainingSettings(), settings)
+    named = settings if settings.recipe != AUTO else settings.model_copy(update={"recipe": FULL})
+    filled: TrainingSettings = _filled(TrainingSettings(), named)
     return filled
+
+
+def _choice(settings: TrainSettings) -> dict[str, Any]:
+    """Return the keywords by which `train` chooses a recipe; none where one is named."""
+    if settings.recipe != AUTO:
+        return {}
+    return {"minutes": settings.minutes, "max_forgetting": settings.max_forgetting}
 
 
 def _filled(target: Any, section: Section) -> Any:
@@ -163,12 +234,31 @@ def describe_trained(summary: Mapping[str, Any]) -> str:
     """Return what came out, such as "3,912 pairs → tuned, dev nDCG@10 0.612 → 0.655"."""
     log = summary["log"]
     pairs = plural(log["n_pairs"], "pair")
+    if log["settings"].get("recipe") == RERANKER:
+        return f"{pairs} → {log['note']}{_mined(log)}"
     if log["kept"] == "base":
-        return f"{pairs} → the base model is kept: nothing was better on dev"
+        where = "on dev" if log["dev"] else "on training questions that were held out"
+        return f"{pairs} → the base model is kept: nothing was better {where}"
     if not log["dev"]:
-        return f"{pairs} → tuned"
+        return f"{pairs} → tuned{_index(log)}{_mined(log)}"
     base, best = log["dev"][0][1], max(value for _, value in log["dev"])
-    return f"{pairs} → tuned, dev nDCG@10 {base:.3f} → {best:.3f}"
+    kept = next((trial["name"] for trial in log.get("trials", ()) if trial["is_kept"]), "")
+    chosen = f" ({kept})" if kept else ""
+    gain = f"dev nDCG@10 {base:.3f} → {best:.3f}"
+    return f"{pairs} → tuned{chosen}, {gain}{_index(log)}{_mined(log)}"
+
+
+def _index(log: Mapping[str, Any]) -> str:
+    """Return that an index need not be made again, where that is so."""
+    return "; an index made with the base stays valid" if log.get("index_stays") else ""
+
+
+def _mined(log: Mapping[str, Any]) -> str:
+    """Return what mining passed over, where there was any: an estimate of its false negatives."""
+    share = log.get("false_negative_fraction")
+    if share is None:
+        return ""
+    return f"; {100 * share:.0f} % of the mined candidates passed over as probable answers"
 
 
 def load_log(summary: Mapping[str, Any]) -> TrainingLog:
@@ -176,6 +266,7 @@ def load_log(summary: Mapping[str, Any]) -> TrainingLog:
     log = dict(summary["log"])
     for name in ("loss", "dev"):
         log[name] = [(int(step), float(value)) for step, value in log[name]]
+    log["trials"] = tuple(Trial(**trial) for trial in log.get("trials", ()))
     return TrainingLog(**log)
 
 
@@ -202,7 +293,7 @@ def _tune(job: Job, dataset: Dataset, target: str, inputs: Mapping[str, str]) ->
     key = content_id(target, json.dumps([inputs, settings.affecting_result()], sort_keys=True))
     scratch = job.path(CACHE) / "training" / key
     for other in scratch.parent.glob("*") if scratch.parent.is_dir() else ():
-        if other != scratch and target == MODEL:
+        if other != scratch and target == MODEL and is_main():
             shutil.rmtree(other)
     log = train(
         dataset,
@@ -211,6 +302,7 @@ def _tune(job: Job, dataset: Dataset, target: str, inputs: Mapping[str, str]) ->
         settings=training_settings(settings),
         dev_fraction=0,
         cache_folder=job.path(EMBEDDINGS),
+        **_choice(settings),
     )
     job.workspace.put_in_place(scratch, target)
     return log

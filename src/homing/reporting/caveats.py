@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homing.numbers import counted
 from homing.reporting.data import ReportData
 from homing.reporting.naming import uses_bm25
-from homing.reporting.numbers import counted
 from homing.reporting.sources import source_caveat
 
 FEW_QUESTIONS = 100

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from homing.reporting import forgetting, numbers
+from homing import numbers
+from homing.reporting import forgetting
 from homing.reporting.charts import curve_cutoffs, hit_curves
 from homing.reporting.contenders import baseline_of, challenger_of, ranked_contenders
 from homing.reporting.costs import LEADERBOARD_COLUMNS, cost_columns, cost_points, cost_rows

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from homing.reporting import numbers
+from homing import numbers
 from homing.reporting.contenders import HEADLINE_MEASURE, ranked_contenders
 from homing.reporting.data import ReportData
 from homing.reporting.looks import styles

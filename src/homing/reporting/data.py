@@ -71,6 +71,7 @@ class ModelFacts:
         passage_prompt: Text put before every passage, or "".
         max_tokens: Longest input, or None when unknown.
         dimensions: Length of a vector, or None when unknown.
+        two_towers: Whether questions are embedded otherwise than passages.
     """
 
     path: str
@@ -79,6 +80,7 @@ class ModelFacts:
     passage_prompt: str = ""
     max_tokens: int | None = None
     dimensions: int | None = None
+    two_towers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homing.reporting.data import ReportData
-from homing.reporting.naming import listed
-from homing.reporting.numbers import (
+from homing.numbers import (
     bare_percent,
     counted,
     measure_name,
     point_range,
     points,
 )
+from homing.reporting.data import ReportData
+from homing.reporting.naming import listed
 from homing.types import Drift, Forgetting
 
 

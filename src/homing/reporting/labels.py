@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from homing.numbers import count
 from homing.reporting.contenders import HEADLINE_MEASURE
 from homing.reporting.data import ReportData
 from homing.reporting.naming import fused_parts
-from homing.reporting.numbers import count
 from homing.reporting.outcomes import ShownPassage, shown_passage
 from homing.reporting.ranks import Ranked, judged_queries
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homing.numbers import bare_percent, chance, percent_range, point_range, points
 from homing.reporting.axes import Axis, Drawing
 from homing.reporting.contenders import (
     HEADLINE_MEASURE,
@@ -16,7 +17,6 @@ from homing.reporting.costs import LEADERBOARD_COLUMNS, CostCell, cost_cells, co
 from homing.reporting.data import ReportData
 from homing.reporting.looks import styles
 from homing.reporting.naming import short_name
-from homing.reporting.numbers import bare_percent, chance, percent_range, point_range, points
 from homing.types import Comparison, ContenderResult
 
 SHOWN_MEASURES = ("hit@5", "hit@1", "hit@10", "mrr@10", "ndcg@10", "hit@2000tokens")

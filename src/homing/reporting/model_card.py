@@ -11,11 +11,7 @@ from typing import Any
 
 import yaml
 
-from homing.reporting.contenders import ranked_contenders
-from homing.reporting.data import ReportData
-from homing.reporting.leaderboard import measures_shown
-from homing.reporting.naming import short_name
-from homing.reporting.numbers import (
+from homing.numbers import (
     bare_percent,
     count,
     counted,
@@ -24,13 +20,25 @@ from homing.reporting.numbers import (
     percent_range,
     plain,
 )
+from homing.reporting.contenders import ranked_contenders
+from homing.reporting.data import ReportData
+from homing.reporting.leaderboard import measures_shown
+from homing.reporting.naming import short_name
 from homing.reporting.snippets import prompt_sentence, snippets
 from homing.reporting.sources import describe_questions
-from homing.reporting.verdict import UNIT_NAMES, open_report
+from homing.reporting.verdict import INDEX_STAYS, UNIT_NAMES, keeps_index, open_report
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 TAGS = ["sentence-transformers", "feature-extraction", "sentence-similarity", "retrieval", "homing"]
 CARD_METRICS = ("hit@5", "ndcg@10", "mrr@10")
+LOSSES = {
+    "full": "symmetric InfoNCE with the other passages of the batch as negatives",
+    "query": "cross-entropy of the questions' tower over the whole corpus, the passages' vectors "
+    "standing still, with BM25 fused with the base model as a teacher",
+    "static": "token vectors of the base model, tuned to lie where it puts a text and to rank as "
+    "BM25 fused with it ranks",
+}
+"""Recipe -> what it minimised, for those that do otherwise than full."""
 
 
 def render_model_card(data: ReportData) -> str:
@@ -93,6 +101,8 @@ def _about(data: ReportData) -> str:
         facts.append(f"- Longest input: {counted(data.model.max_tokens, 'token')}")
     if data.model.dimensions:
         facts.append(f"- Vectors: {count(data.model.dimensions)} dimensions, of length 1; cosine")
+    if keeps_index(data):
+        facts.append(f"- {INDEX_STAYS}")
     facts.append(f"- Made: {_line(data.created)}")
     return "\n".join(facts)
 
@@ -128,8 +138,8 @@ def _training(data: ReportData) -> str:
     return plain(
         f"## Training\n\n{counted(log.n_pairs, 'pair')} of question and passage "
         f"({counted(log.n_passages, 'passage')}, {counted(log.n_tokens, 'token')}) in "
-        f"{duration(log.seconds)}; symmetric InfoNCE with the other passages of the batch as "
-        f"negatives. Kept by development nDCG@10: {kept}."
+        f"{duration(log.seconds)}; {LOSSES.get(log.settings.get('recipe', ''), LOSSES['full'])}. "
+        f"Kept by development nDCG@10: {kept}."
     )
 
 

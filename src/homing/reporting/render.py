@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from homing.reporting import numbers
+from homing import numbers
 from homing.reporting.chapters import (
     contender_parts,
     evidence_parts,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from homing.numbers import bare_percent, percent_range, point_range, points
 from homing.reporting.axes import Axis, Drawing
 from homing.reporting.contenders import baseline_of, challenger_of, ranked_contenders
 from homing.reporting.data import ReportData
 from homing.reporting.naming import short_name
-from homing.reporting.numbers import bare_percent, percent_range, point_range, points
 from homing.reporting.rejections import in_words
 from homing.types import Slice
 

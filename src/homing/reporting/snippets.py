@@ -2,7 +2,8 @@
 
 LlamaIndex replaces the prompts saved in a model by its own, empty ones, and LangChain never asks
 for them (seen in llama-index-embeddings-huggingface 0.8.0 and langchain-huggingface 1.2.3). So for
-a model that needs prompts these snippets pass them on.
+a model that needs prompts these snippets pass them on. Neither says to the model which side a text
+is of, so that one with a tower for questions would take the other for them: the snippets say it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ print(passages @ query)"""
 
 
 def _llama_index(model: ModelFacts) -> Snippet:
+    made, own = "HuggingFaceEmbedding", ""
+    if model.two_towers:
+        made, own = "TwoTowers", _LLAMA_INDEX_TOWERS
     arguments = [f"model_name={_quoted(model.path)}"]
     if model.query_prompt:
         arguments.append(f"query_instruction={_quoted(model.query_prompt)}")
@@ -62,20 +66,22 @@ def _llama_index(model: ModelFacts) -> Snippet:
     code = f"""\
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
-model = HuggingFaceEmbedding({", ".join(arguments)})
+{own}model = {made}({", ".join(arguments)})
 index = VectorStoreIndex.from_documents([Document(text="a passage")], embed_model=model)
 print(index.as_retriever(similarity_top_k=5).retrieve("a question"))"""
     return Snippet("LlamaIndex", "pip install llama-index-embeddings-huggingface", code)
 
 
 def _langchain(model: ModelFacts) -> Snippet:
-    def options(prompt: str) -> str:
-        prompt_option = f'"prompt": {_quoted(prompt)}, ' if prompt else ""
-        return f'{{{prompt_option}"normalize_embeddings": True}}'
+    def options(prompt: str, task: str = "") -> str:
+        option = f'"prompt": {_quoted(prompt)}, ' if prompt else ""
+        option += f'"task": "{task}", ' if task else ""
+        return f'{{{option}"normalize_embeddings": True}}'
 
     arguments = f"model_name={_quoted(model.path)}, encode_kwargs={options(model.passage_prompt)}"
-    if model.query_prompt or model.passage_prompt:
-        arguments += f", query_encode_kwargs={options(model.query_prompt)}"
+    if model.query_prompt or model.passage_prompt or model.two_towers:
+        task = "query" if model.two_towers else ""
+        arguments += f", query_encode_kwargs={options(model.query_prompt, task)}"
     code = f"""\
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
@@ -83,6 +89,14 @@ model = HuggingFaceEmbeddings({arguments})
 store = InMemoryVectorStore.from_texts(["a passage"], embedding=model)
 print(store.similarity_search("a question", k=5))"""
     return Snippet("LangChain", "pip install langchain-huggingface", code)
+
+
+_LLAMA_INDEX_TOWERS = """\
+class TwoTowers(HuggingFaceEmbedding):
+    def _get_query_embedding(self, query):
+        return self._model.encode_query(query, normalize_embeddings=True).tolist()
+"""
+"""Asks the tower for questions; `encode` alone takes the one for passages."""
 
 
 def _quoted(text: str) -> str:

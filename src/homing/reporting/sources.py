@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from homing.numbers import count, counted, percent
 from homing.reporting.data import ReportData
 from homing.reporting.naming import listed
-from homing.reporting.numbers import count, counted, percent
 
 REMEDY = "To know how it does for people, give questions that they asked with --test-questions."
 

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import textwrap
 
+from homing.numbers import (
+    bare_percent,
+    measure_name,
+    percent_range,
+    plain,
+    point_range,
+    points,
+)
 from homing.reporting.caveats import Caveat
 from homing.reporting.contenders import (
     HEADLINE_MEASURE,
@@ -13,14 +21,6 @@ from homing.reporting.contenders import (
 )
 from homing.reporting.data import ReportData
 from homing.reporting.naming import short_name
-from homing.reporting.numbers import (
-    bare_percent,
-    measure_name,
-    percent_range,
-    plain,
-    point_range,
-    points,
-)
 from homing.reporting.verdict import open_report
 
 WIDTH = 88

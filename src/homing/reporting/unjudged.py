@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homing.numbers import bare_percent, count, counted, percent, points
 from homing.reporting.contenders import ranked_contenders
 from homing.reporting.data import ReportData
 from homing.reporting.looks import styles
 from homing.reporting.naming import short_name
-from homing.reporting.numbers import bare_percent, count, counted, percent, points
 from homing.types import Unjudged
 
 

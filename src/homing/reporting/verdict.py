@@ -10,6 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from homing.numbers import (
+    counted,
+    measure_name,
+    percent,
+    percent_range,
+    point_range,
+    points,
+)
 from homing.reporting.caveats import Caveat, caveats
 from homing.reporting.contenders import (
     HEADLINE_MEASURE,
@@ -19,18 +27,13 @@ from homing.reporting.contenders import (
 )
 from homing.reporting.data import ReportData
 from homing.reporting.naming import sentence_start, spoken_name
-from homing.reporting.numbers import (
-    counted,
-    measure_name,
-    percent,
-    percent_range,
-    point_range,
-    points,
-)
 from homing.types import Decision, Interval
 
 Outcome = Literal["better", "worse", "unclear", "kept base", "not compared"]
 UNIT_NAMES = {"query": "question"}
+INDEX_STAYS = (
+    "The stored index stays valid: passages keep the vectors that the base model gives them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ def open_report(data: ReportData) -> Opening:
         headline, sentences = verdict.headline, list(verdict.reasons)
         if verdict.contender in data.evaluation.contenders:
             recommended = verdict.contender
+    if keeps_index(data):
+        sentences.append(INDEX_STAYS)
     return Opening(
         headline=headline,
         sentences=tuple(sentences),
@@ -77,6 +82,12 @@ def open_report(data: ReportData) -> Opening:
         decision=verdict.decision if verdict else None,
         recommended=recommended,
     )
+
+
+def keeps_index(data: ReportData) -> bool:
+    """Tell whether the tuned model can be put before an index that the base model made."""
+    log = data.training
+    return log is not None and log.index_stays and log.kept != "base"
 
 
 def _outcome(data: ReportData) -> Outcome:

@@ -19,6 +19,8 @@ from homing.types import Encoder, FloatArray
 
 TEXTS_IN_PART = 16_384
 """New texts embedded between two parts: what a crash can cost at most."""
+KEY_DIGITS = 32
+"""Of an encoder's key, as the name of its subfolder."""
 
 Digest = bytes
 
@@ -35,25 +37,39 @@ class CachedEncoder:
         """
         self.encoder = encoder
         self.key = encoder.key
+        # Passages have vectors of their own where questions have a tower of their own.
+        self.passage_key: str = getattr(encoder, "passage_key", encoder.key)
         self.dimensions = encoder.dimensions
-        self.folder = None if folder is None else folder / encoder.key[:32]
+        self.folder = folder
         self._vectors: dict[Digest, FloatArray] = {}
-        self._is_read = False
+        self._read: set[str] = set()
+
+    @property
+    def kept_in(self) -> tuple[Path, ...]:
+        """The folders in which its vectors are kept, that of passages last; () in memory alone."""
+        if self.folder is None:
+            return ()
+        keys = dict.fromkeys((self.key, self.passage_key))
+        return tuple(self.folder / key[:KEY_DIGITS] for key in keys)
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each question, float32 (n, `dimensions`)."""
-        return self._look_up(texts, "query", self.encoder.encode_queries)
+        return self._look_up(texts, "query", self.key, self.encoder.encode_queries)
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each passage, float32 (n, `dimensions`)."""
-        return self._look_up(texts, "passage", self.encoder.encode_passages)
+        return self._look_up(texts, "passage", self.passage_key, self.encoder.encode_passages)
 
     def _look_up(
-        self, texts: Sequence[str], side: str, encode: Callable[[Sequence[str]], FloatArray]
+        self,
+        texts: Sequence[str],
+        side: str,
+        key: str,
+        encode: Callable[[Sequence[str]], FloatArray],
     ) -> FloatArray:
-        if not self._is_read:
-            self._read_parts()
-        digests = [_digest(self.key, side, text) for text in texts]
+        if key not in self._read:
+            self._read_parts(key)
+        digests = [_digest(key, side, text) for text in texts]
         missing = {
             digest: text
             for digest, text in zip(digests, texts, strict=True)
@@ -64,17 +80,17 @@ class CachedEncoder:
             part = new[start : start + TEXTS_IN_PART]
             vectors = encode([missing[digest] for digest in part])
             self._vectors.update(zip(part, vectors, strict=True))
-            self._write_part(part, vectors)
+            self._write_part(key, part, vectors)
         found = np.empty((len(digests), self.dimensions), dtype=np.float32)
         for row, digest in enumerate(digests):
             found[row] = self._vectors[digest]
         return found
 
-    def _read_parts(self) -> None:
-        self._is_read = True
-        if self.folder is None or not self.folder.is_dir():
+    def _read_parts(self, key: str) -> None:
+        self._read.add(key)
+        if self.folder is None:
             return
-        for path in sorted(self.folder.glob("part-*.npz")):
+        for path in sorted((self.folder / key[:KEY_DIGITS]).glob("part-*.npz")):
             try:
                 with np.load(path, allow_pickle=False) as part:
                     digests, vectors = part["digests"], part["vectors"]
@@ -87,11 +103,11 @@ class CachedEncoder:
             rows = (digest.tobytes() for digest in digests)
             self._vectors.update(zip(rows, vectors, strict=True))
 
-    def _write_part(self, digests: list[Digest], vectors: FloatArray) -> None:
+    def _write_part(self, key: str, digests: list[Digest], vectors: FloatArray) -> None:
         if self.folder is None:
             return
         name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
-        path = self.folder / f"part-{name}.npz"
+        path = self.folder / key[:KEY_DIGITS] / f"part-{name}.npz"
         rows = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
         try:
             with atomic(path) as temporary, temporary.open("wb") as file:

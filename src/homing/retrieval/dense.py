@@ -16,15 +16,18 @@ class DenseRetriever:
         vectors: The passages' vectors, float32 (n_passages, dimensions).
     """
 
-    def __init__(self, encoder: Encoder, texts: Sequence[str]) -> None:
+    def __init__(
+        self, encoder: Encoder, texts: Sequence[str], vectors: FloatArray | None = None
+    ) -> None:
         """Embed the corpus.
 
         Args:
             texts: What `passage_input` gives for each passage, in corpus order.
+            vectors: What the encoder gives for them, where that is at hand.
         """
         self.encoder = encoder
         self.n_passages = len(texts)
-        self.vectors = encoder.encode_passages(texts)
+        self.vectors = encoder.encode_passages(texts) if vectors is None else vectors
 
     def scores(self, queries: Sequence[str]) -> FloatArray:
         """Return cosine similarities, float32 (n_queries, n_passages), in [-1, 1]."""

@@ -16,7 +16,9 @@ import numpy as np
 from homing.progress import Task, track
 from homing.retrieval.models import load_sentence_transformer
 from homing.retrieval.prompts import Prompts
+from homing.retrieval.towers import DOCUMENT, QUERY, Towers, towers_of
 from homing.types import FloatArray
+from homing.vectors import normalised
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -35,6 +37,8 @@ class SentenceTransformerEncoder:
 
     Attributes:
         key: Hash of weights, architecture, tokenizer, prompts, length limit and precision.
+        passage_key: The same of what embeds passages: for a model with a tower of its own for
+            questions, the key of the other tower alone.
         dimensions: Length of each vector.
         prompts: What is put before questions and passages.
     """
@@ -60,16 +64,19 @@ class SentenceTransformerEncoder:
         self.bf16 = has_fast_bf16(model.device.type) if bf16 is None else bf16
         on_cpu = model.device.type == "cpu"
         self.batch_tokens = batch_tokens or (BATCH_TOKENS_CPU if on_cpu else BATCH_TOKENS_GPU)
+        towers = towers_of(model)
+        self.towers = towers or Towers(model, model)
         self.key = key or model_key(model, bf16=self.bf16)
+        self.passage_key = model_key(towers.document, bf16=self.bf16) if towers else self.key
         self.dimensions = int(model.get_embedding_dimension() or 0)
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each question, float32 (n, `dimensions`)."""
-        return self._encode(texts, self.prompts.query, "query", "Embedding questions")
+        return self._encode(texts, self.prompts.query, QUERY, "Embedding questions")
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each passage, float32 (n, `dimensions`)."""
-        return self._encode(texts, self.prompts.passage, "document", "Embedding passages")
+        return self._encode(texts, self.prompts.passage, DOCUMENT, "Embedding passages")
 
     def _encode(self, texts: Sequence[str], prompt: str, task: str, title: str) -> FloatArray:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
@@ -77,43 +84,30 @@ class SentenceTransformerEncoder:
             return vectors
         # Characters sort well enough to make windows of like texts; tokens then sort each window.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
-        encode = self._encode_tokens if self._is_plain(prompt) else self._encode_by_library
+        is_plain = _is_plain(self.towers.of(task), prompt)
+        encode = self._encode_tokens if is_plain else self._encode_by_library
         with track(title, len(texts)) as progress:
             for start in range(0, len(order), WINDOW):
                 rows = order[start : start + WINDOW]
                 window = [texts[i] for i in rows]
                 vectors[rows] = encode(window, prompt, task, progress)
-        return _normalised(vectors)
-
-    def _is_plain(self, prompt: str) -> bool:
-        """Return whether text → token ids → forward is all that this model does."""
-        first = self.model[0]
-        tokenizer = getattr(first, "tokenizer", None)
-        return (
-            type(first).__name__ == "Transformer"
-            and bool(getattr(tokenizer, "is_fast", False))
-            and "message" not in first.modality_config
-            and first.query_expansion is None
-            and first.query_length is None
-            and first.document_length is None
-            and not first.can_flatten_inputs
-            and (not prompt or all(getattr(m, "include_prompt", True) for m in self.model))
-        )
+        return normalised(vectors)
 
     def _encode_tokens(
         self, texts: list[str], prompt: str, task: str, progress: Task
     ) -> FloatArray:
         import torch
 
-        tokenizer = self.model.tokenizer
+        tower = self.towers.of(task)
+        tokenizer = tower.tokenizer
         inputs = dict(tokenizer([prompt + t for t in texts], truncation="longest_first"))
         lengths = np.array([len(ids) for ids in inputs["input_ids"]])
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for rows in batches_by_tokens(lengths, self.batch_tokens):
             batch = {name: [column[i] for i in rows] for name, column in inputs.items()}
-            features = tokenizer.pad(batch, return_tensors="pt").to(self.model.device)
+            features = tokenizer.pad(batch, return_tensors="pt").to(tower.device)
             with torch.inference_mode(), self._precision():
-                output = self.model.forward(dict(features))["sentence_embedding"]
+                output = tower.forward(dict(features))["sentence_embedding"]
             vectors[rows] = output.float().cpu().numpy()
             progress.advance(len(rows))
         return vectors
@@ -140,6 +134,22 @@ class SentenceTransformerEncoder:
         import torch
 
         return torch.autocast(self.model.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def _is_plain(model: SentenceTransformer, prompt: str) -> bool:
+    """Return whether text → token ids → forward is all that a model does."""
+    first = model[0]
+    tokenizer = getattr(first, "tokenizer", None)
+    return (
+        type(first).__name__ == "Transformer"
+        and bool(getattr(tokenizer, "is_fast", False))
+        and "message" not in first.modality_config
+        and first.query_expansion is None
+        and first.query_length is None
+        and first.document_length is None
+        and not first.can_flatten_inputs
+        and (not prompt or all(getattr(m, "include_prompt", True) for m in model))
+    )
 
 
 def encoder_for(
@@ -221,9 +231,3 @@ def _tokenizer_state(tokenizer: Any) -> str:
         return repr(tokenizer)
     state = json.loads(backend.to_str())
     return json.dumps({k: v for k, v in state.items() if k not in {"padding", "truncation"}})
-
-
-def _normalised(vectors: FloatArray) -> FloatArray:
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    unit: FloatArray = vectors / np.maximum(lengths, np.float32(1e-12))
-    return unit

@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homing.errors import MissingDependencyError, ModelNotFoundError
 from homing.progress import say
 from homing.retrieval.hub import cached_snapshot, hub_file
 from homing.retrieval.prompts import Prompts, prompts_for, read_saved_prompts
+from homing.retrieval.towers import input_modules
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -37,7 +39,11 @@ OFFLINE_REMEDY = (
 )
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-_TOKENIZER_PLACES = ("", "0_Transformer", "0_StaticEmbedding")
+_TOKENIZER_PLACES = (
+    *("", "0_Transformer", "0_StaticEmbedding"),
+    *("document_0_Transformer", "0_Router/document_0_Transformer"),
+    *("query_0_Transformer", "0_Router/query_0_Transformer"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,13 @@ def find_model(spec: str | None = None) -> ModelSource:
     """
     spec = spec or EMBEDDED_MODEL
     folder = Path(spec).expanduser()
+    if spec.lower().startswith("openai:"):
+        raise ModelNotFoundError(
+            f"{spec} answers over an API: its weights and its tokenizer, by which a workspace cuts "
+            "passages, are not here. Take a hub id or a folder. An adapter for the API's vectors "
+            f"is made beside a workspace, or from any dataset: homing train DATASET --recipe "
+            f"adapter --base-model {spec} --out ADAPTER"
+        )
     if folder.is_dir():
         if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
             raise ModelNotFoundError(
@@ -213,8 +226,15 @@ def prompts_of(source: ModelSource) -> Prompts:
 
 
 def position_limit(model: SentenceTransformer) -> int | None:
-    """Return how many tokens a model has positions for, or None if it has no such limit."""
-    config = getattr(model[0], "config", None)
+    """Return how many tokens a model has positions for, or None if it has no such limit.
+
+    Of a model with two towers, the lower of theirs.
+    """
+    limits = [_position_limit(getattr(m, "config", None)) for m in input_modules(model)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _position_limit(config: Any) -> int | None:
     if config is None or not hasattr(config, "max_position_embeddings"):
         return None
     limit = int(config.max_position_embeddings)
@@ -225,9 +245,13 @@ def position_limit(model: SentenceTransformer) -> int | None:
 
 
 def _limit_length(model: SentenceTransformer, max_tokens: int | None) -> None:
-    limits = [n for n in (position_limit(model), max_tokens or model.max_seq_length) if n]
-    if limits:
-        model.max_seq_length = min(limits)
+    for module in input_modules(model):
+        own = getattr(module, "max_seq_length", None)
+        limit = _position_limit(getattr(module, "config", None))
+        limits = [n for n in (limit, max_tokens or own) if n]
+        # A static model has no limit, says so with infinity, and cannot be given one.
+        if limits and own != math.inf:
+            module.max_seq_length = min(limits)
 
 
 def _complete_modules(model: SentenceTransformer, source: ModelSource) -> None:

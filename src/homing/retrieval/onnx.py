@@ -21,8 +21,8 @@ from homing.progress import track
 from homing.retrieval.encoders import WINDOW, batches_by_tokens
 from homing.retrieval.onnx_files import OnnxFiles, Pooling, find_onnx
 from homing.retrieval.prompts import Prompts, prompts_for
-from homing.retrieval.vectors import normalised
 from homing.types import FloatArray
+from homing.vectors import normalised
 
 BATCH_TOKENS = 2048
 POOLER = "pooler_output"

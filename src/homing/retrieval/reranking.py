@@ -51,11 +51,12 @@ class CrossEncoderScorer:
 
     dimensions = 1
 
-    def __init__(self, model: Any, source: ModelSource) -> None:
-        """Wrap a model; `source` is where it came from."""
+    def __init__(self, model: Any, source: ModelSource | None) -> None:
+        """Wrap a model; `source` is where it came from, None for one that is in training."""
         self.model = model
         self.bf16 = has_fast_bf16(model.device.type)
-        settings = [_state_of(source), model.max_length, str(model.activation_fn), self.bf16]
+        state = ["in training"] if source is None else _state_of(source)
+        settings = [state, model.max_length, str(model.activation_fn), self.bf16]
         self.key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> FloatArray:
@@ -88,7 +89,7 @@ class KeptScorer:
         """Wrap a scorer; its scores are kept in a folder of their own in `folder`."""
         self.scorer = scorer
         self._cache = CachedEncoder(_AsTexts(scorer), folder)
-        self.folder = self._cache.folder
+        self.folder = next(iter(self._cache.kept_in), None)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> FloatArray:
         """Return one score for each (question, passage), float32 (n,)."""

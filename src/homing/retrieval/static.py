@@ -17,8 +17,8 @@ import numpy as np
 from homing.errors import MissingDependencyError, ModelNotFoundError
 from homing.progress import track
 from homing.retrieval.hub import cached_snapshot, hub_file
-from homing.retrieval.vectors import normalised
 from homing.types import FloatArray
+from homing.vectors import normalised
 
 WINDOW = 4096
 """Texts embedded between two steps of the progress bar."""

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from homing.settings.curating import CurateSettings
 from homing.settings.section import NO_EFFECT, Section, without_secrets
+from homing.settings.training import (
+    AdapterSettings,
+    FullSettings,
+    LoraSettings,
+    NegativesSettings,
+    QuerySettings,
+    RerankerSettings,
+    StaticSettings,
+)
 from homing.settings.writing import LANGUAGE_MODEL, WriteSettings
 
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -40,7 +49,11 @@ class TrainSettings(Section):
         DEFAULT_BASE_MODEL,
         min_length=1,
         description="The model to start from: a hub id or a folder. Passages are counted in its "
-        "tokens.",
+        "tokens. The recipe adapter takes openai:MODEL as well, outside of a workspace.",
+    )
+    base_url: str | None = Field(
+        None,
+        description="Where openai:MODEL answers; null takes OPENAI_BASE_URL, or OpenAI's own.",
     )
     max_tokens: int | None = Field(
         None,
@@ -49,7 +62,24 @@ class TrainSettings(Section):
         description="Longest input, in tokens; null takes 512 for the default model and what any "
         "other was saved with.",
     )
-    recipe: Literal["full"] = Field("full", description="The way to tune: full (every weight).")
+    recipe: Literal["auto", "full", "lora", "query", "adapter", "static", "reranker"] = Field(
+        "full",
+        description="The way to tune: auto (tries several, keeps the simplest that is about as "
+        "good as the best), full (every weight), lora (small changes, merged when saved), "
+        "query (the side of the questions alone; a stored index stays valid), adapter (a map of "
+        "question vectors, in seconds, for an API's model too; the index stays), static (token "
+        "vectors distilled from base_model; a hundred times faster), "
+        "reranker (a cross-encoder; not in a workspace).",
+    )
+    minutes: float = Field(
+        10, gt=0, description="How long auto may try; what was begun by then is finished."
+    )
+    max_forgetting: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="What auto lets a model lose of nDCG@10 on general questions, of 1.",
+    )
     epochs: int | None = Field(
         None,
         ge=1,
@@ -104,6 +134,29 @@ class TrainSettings(Section):
         description="With train questions: tune once more without them, so that the report says "
         "what the offline writer alone brings.",
     )
+    dimensions: tuple[PositiveInt, ...] = Field(
+        (),
+        description="Lengths to which vectors may be cut without losing much, such as [256, 128, "
+        "64]; the whole length is always trained. [] for none.",
+    )
+    track: Literal["tensorboard", "trackio"] | None = Field(
+        None,
+        description="Where loss and dev scores are drawn besides stderr: tensorboard, trackio, or "
+        "null for nowhere.",
+        json_schema_extra=NO_EFFECT,
+    )
+    full: FullSettings = Field(default_factory=FullSettings)
+    negatives: NegativesSettings = Field(default_factory=NegativesSettings)
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    query: QuerySettings = Field(default_factory=QuerySettings)
+    static: StaticSettings = Field(default_factory=StaticSettings)
+    adapter: AdapterSettings = Field(default_factory=AdapterSettings)
+    reranker: RerankerSettings = Field(default_factory=RerankerSettings)
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_secrets(cls, value: str | None) -> str | None:
+        return without_secrets(value)
 
 
 class EvaluateSettings(Section):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from homing.ranks import is_main
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,6 +35,7 @@ class BestWeights:
         self.key = key
         self.dev: list[tuple[int, float]] = [] if base_score is None else [(0, base_score)]
         self.step = 0
+        self._score: float | None = None
         self._load()
 
     @property
@@ -41,8 +45,9 @@ class BestWeights:
 
     @property
     def best_score(self) -> float:
-        """Highest dev score so far, the base's included."""
-        return max((score for _, score in self.dev), default=float("-inf"))
+        """Highest dev score so far: of the base, of checkpoints, of those gone back behind."""
+        scores = [score for _, score in self.dev]
+        return max(scores if self._score is None else [*scores, self._score], default=-math.inf)
 
     def offer(self, model: SentenceTransformer, step: int, score: float) -> None:
         """Record a dev score and keep the weights if it beats every earlier one."""
@@ -51,10 +56,11 @@ class BestWeights:
         better = score > self.best_score
         self.dev = [row for row in self.dev if row[0] < step] + [(step, score)]
         if better:
-            self.step = step
+            self.step, self._score = step, score
+        if better and is_main():
             scratch = self.folder / f"{WEIGHTS}.partial"
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(_own_tensors(model), str(scratch))
+            save_file(own_tensors(model), str(scratch))
             os.replace(scratch, self.folder / WEIGHTS)
         self._store()
 
@@ -66,32 +72,45 @@ class BestWeights:
 
     def resumable(self) -> str | None:
         """Return the newest whole checkpoint of this job, or None."""
-        folders = sorted(
-            self.folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
-        )
-        whole = [path for path in folders if (path / "trainer_state.json").exists()]
+        whole = [path for path in self._checkpoints() if (path / "trainer_state.json").exists()]
         return str(whole[-1]) if whole else None
+
+    def last_before(self, step: int) -> str | None:
+        """Return the newest whole checkpoint of an earlier step, or None; remove all later ones."""
+        for path in self._checkpoints():
+            if _step_of(path) >= step:
+                shutil.rmtree(path)
+        return self.resumable()
+
+    def _checkpoints(self) -> list[Path]:
+        return sorted(self.folder.glob("checkpoint-*"), key=_step_of)
 
     def _load(self) -> None:
         state: Mapping[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
             state = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
         if state.get("key") != self.key:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if is_main():
+                shutil.rmtree(self.folder, ignore_errors=True)
             self._store()
             return
         self.dev = [(int(step), float(score)) for step, score in state["dev"]]
-        self.step = int(state["step"])
+        self.step, self._score = int(state["step"]), state["score"]
 
     def _store(self) -> None:
+        if not is_main():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         scratch = self.folder / f"{STATE}.partial"
-        scratch.write_text(
-            json.dumps({"key": self.key, "dev": self.dev, "step": self.step}), encoding="utf-8"
-        )
+        state = {"key": self.key, "dev": self.dev, "step": self.step, "score": self._score}
+        scratch.write_text(json.dumps(state), encoding="utf-8")
         os.replace(scratch, self.folder / STATE)
 
 
-def _own_tensors(model: SentenceTransformer) -> dict[str, Any]:
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
+
+
+def own_tensors(model: Any) -> dict[str, Any]:
     """Return the state with every tensor in its own memory, as safetensors needs it."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -36,6 +36,7 @@ class TrainingJob:
         cache_folder: Where vectors that do not change are kept between runs; None keeps none.
         base_url: Where an endpoint answers that names no address of its own.
         ledger: The file that keeps what endpoints were paid for.
+        unlabelled: Questions whose answers nobody named, for recipes with a teacher.
     """
 
     dataset: Dataset
@@ -48,6 +49,7 @@ class TrainingJob:
     cache_folder: Path | None = None
     base_url: str | None = None
     ledger: Path | None = None
+    unlabelled: tuple[str, ...] = ()
 
     def examples(self) -> list[Example]:
         """Return the passages to learn from, each with its questions, as the settings choose them.

@@ -7,10 +7,11 @@ Each field, and each group of fields that one recipe has for itself, stands unde
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from homing.training.examples import Example
+from homing.training.full_settings import FullSettings
 
 GIVEN_WEIGHT, OFFLINE_WEIGHT = 1.0, 0.5
 """Of the tuned weights in their average with the base's. Chosen in docs/experiments.md: what a rule
@@ -18,9 +19,142 @@ made of a sentence needs a lighter hand than what a person or a language model a
 two, the share of passages decides."""
 OFFLINE_PASSAGES_ON_CPU = 800
 """What offline questions teach levels off, and a laptop's minutes are short."""
-RecipeName = Literal["full"]
-EPOCHS_AND_RATE: Mapping[RecipeName, tuple[int, float]] = {"full": (1, 1e-4)}
+RecipeName = Literal["full", "lora", "query", "adapter", "static", "reranker"]
+EPOCHS_AND_RATE: Mapping[RecipeName, tuple[int, float]] = {
+    "full": (1, 1e-4),
+    "lora": (2, 5e-4),
+    "query": (3, 1e-4),
+    "adapter": (1, 1.0),  # neither is used: a map is fitted, not trained in epochs
+    "static": (10, 3e-3),
+    "reranker": (2, 5e-5),
+}
 """Recipe -> epochs and peak learning rate where none is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class NegativesSettings:
+    """Hard negatives beside the other passages of the batch.
+
+    Attributes:
+        n: Mined passages for each question; 0 for none.
+        ceiling: A candidate whose cosine is above this share of the right passage's is a probable
+            answer and passed over.
+        refresh: Mine anew before every epoch, with the model as it is then.
+    """
+
+    n: int = 0
+    ceiling: float = 0.95
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """What `lora` trains (arXiv 2106.09685).
+
+    Attributes:
+        rank: Of the two factors of each change.
+        alpha: Changes are scaled by alpha / rank.
+        modules: Which linear layers are changed.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    modules: Literal["all", "attention", "mlp"] = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySettings:
+    """How `query` trains the tower for questions.
+
+    Attributes:
+        batch_questions: Questions a batch; the whole corpus is searched for each.
+        teacher_weight: Share of the teacher, BM25 fused with the base, in what a question with a
+            label is to find, in [0, 1]; of one without a label it is all. With 0, questions without
+            a label are left out.
+        teacher_temperature: Of the softmax over the teacher's averaged z-scores, > 0.
+        teacher_depth: Passages that the teacher names for each question.
+        offline_questions: Most questions of the offline writer about each passage that training may
+            see, learnt from without a label; 0 for none.
+    """
+
+    batch_questions: int = 32
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 0.7
+    teacher_depth: int = 100
+    offline_questions: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSettings:
+    """How `adapter` fits a map of question vectors.
+
+    Attributes:
+        kind: A full matrix, one of low rank beside the identity, or two layers beside it.
+        rank: Of "low-rank", and units of the inner layer of "two-layer".
+        pull: Weight of what draws the map to the identity (`training/map_fitting.py`), > 0.
+        temperature: τ of the softmax; None takes the one at which the base model's own loss is
+            least.
+        max_steps: Most steps of L-BFGS.
+    """
+
+    kind: Literal["linear", "low-rank", "two-layer"] = "linear"
+    rank: int = 64
+    pull: float = 0.05
+    temperature: float | None = None
+    max_steps: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSettings:
+    """How `static` distils token vectors.
+
+    Attributes:
+        words: Most words of the corpus that become tokens of their own.
+        min_word_count: How often a word must stand in the corpus for that.
+        smoothing: A token of probability p starts with the weight smoothing / (smoothing + p).
+        place_weight: Of lying where the teacher puts a text, beside ranking as it ranks.
+        teacher_weight: Share of the teacher, BM25 fused with the base, in what a question with a
+            label is to find, in [0, 1]; of one without a label it is all.
+        teacher_temperature: Of the softmax over the teacher's averaged z-scores, > 0.
+        batch_questions: Questions a batch.
+        batch_passages: Passages of a batch, those that its questions are about among them.
+        offline_questions: Most questions of the offline writer about each passage that training may
+            see, learnt from without a label; 0 for none.
+    """
+
+    words: int = 2000
+    min_word_count: int = 3
+    smoothing: float = 0.01
+    place_weight: float = 1.0
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 0.7
+    batch_questions: int = 64
+    batch_passages: int = 512
+    offline_questions: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerSettings:
+    """How `reranker` trains a cross-encoder.
+
+    Attributes:
+        first_stage: The encoder whose ranking, fused with BM25's, is read again; None takes the
+            base model, or the default one where the base is a cross-encoder.
+        loss: "listwise": which of the passages answers; "binary": whether a passage does.
+        n_negatives: Passages beside the right one, for each question and epoch.
+        pool: Hard negatives mined for each question, of which those of an epoch are drawn.
+        batch_questions: Questions a batch.
+        max_tokens: Longest pair of question and passage.
+        depth: Passages of the first stage that are read again when dev is scored.
+    """
+
+    first_stage: str | None = None
+    loss: Literal["listwise", "binary"] = "listwise"
+    n_negatives: int = 4
+    pool: int = 16
+    batch_questions: int = 8
+    max_tokens: int = 256
+    depth: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +180,17 @@ class TrainingSettings:
         evaluations: How often dev is scored, evenly spread, the last at the end.
         seed: Of batches, choices and weights.
         device: "cpu", "cuda", "mps", or None for the best at hand.
+        dimensions: Prefixes of the vectors that are to serve as well (Matryoshka, arXiv
+            2205.13147); none trains the whole vectors alone. The whole length is always trained.
+        track: Where the curves go besides stderr: "tensorboard", "trackio", or None for nowhere.
+        full: Of the recipes `full` and `lora`.
+        negatives: Hard negatives of the recipes that train encoders; its ceiling is `reranker`'s
+            as well.
+        lora: Of the recipe `lora` alone.
+        query: Of the recipe `query` alone.
+        static: Of the recipe `static` alone.
+        adapter: Of the recipe `adapter` alone.
+        reranker: Of the recipe `reranker` alone.
     """
 
     recipe: RecipeName = "full"
@@ -63,6 +208,15 @@ class TrainingSettings:
     evaluations: int = 1
     seed: int = 0
     device: str | None = None
+    dimensions: tuple[int, ...] = ()
+    track: Literal["tensorboard", "trackio"] | None = None
+    full: FullSettings = field(default_factory=FullSettings)
+    negatives: NegativesSettings = NegativesSettings()
+    lora: LoraSettings = LoraSettings()
+    query: QuerySettings = QuerySettings()
+    static: StaticSettings = StaticSettings()
+    adapter: AdapterSettings = AdapterSettings()
+    reranker: RerankerSettings = RerankerSettings()
 
     @property
     def n_epochs(self) -> int:
@@ -81,7 +235,7 @@ def settled(settings: TrainingSettings, examples: Sequence[Example]) -> Training
     n_given = sum(example.is_given for example in examples)
     weight, most = settings.merge_weight, settings.max_offline_passages
     if most is None:
-        most = OFFLINE_PASSAGES_ON_CPU if best_device(settings.device) == "cpu" else len(examples)
+        most = offline_limit(settings, len(examples))
     if weight is None:
         n_offline = min(len(examples) - n_given, most)
         share = n_given / max(1, n_given + n_offline)
@@ -95,12 +249,21 @@ def settled(settings: TrainingSettings, examples: Sequence[Example]) -> Training
     )
 
 
+def offline_limit(settings: TrainingSettings, n_passages: int) -> int:
+    """Return how many of so many passages with offline questions alone are learnt from, at most."""
+    if settings.max_offline_passages is not None:
+        return settings.max_offline_passages
+    return OFFLINE_PASSAGES_ON_CPU if best_device(settings.device) == "cpu" else n_passages
+
+
 def best_device(asked: str | None) -> str:
     """Return the device that was asked for, or the best at hand: "cuda", "mps" or "cpu"."""
-    import torch
-
     if asked:
         return asked
+    try:
+        import torch
+    except ImportError:  # a map over an API's vectors needs none
+        return "cpu"
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from homing.dataset import Dataset
+from homing.errors import UsageError
+from homing.ranks import n_ranks
 from homing.training.examples import training_examples
 from homing.training.job import DevScore, Recipe, RetrieverScore, TrainingJob
 from homing.training.settings import TrainingSettings, settled
 from homing.types import TrainingLog
+
+OF_SEVERAL_PROCESSES = ("full", "lora")
 
 
 def train(
@@ -24,6 +29,7 @@ def train(
     cache_folder: Path | None = None,
     base_url: str | None = None,
     ledger: Path | None = None,
+    unlabelled: Sequence[str] = (),
 ) -> TrainingLog:
     """Tune `base_model` on a split by the recipe of the settings; return what was done.
 
@@ -39,9 +45,11 @@ def train(
         cache_folder: Where vectors that do not change are kept between runs.
         base_url: Where an endpoint answers that names no address of its own.
         ledger: The file that keeps what endpoints were paid for.
+        unlabelled: Questions whose answers nobody named, for recipes with a teacher.
 
     Raises:
         NothingToDoError: If the split has too few pairs.
+        UsageError: If several processes were launched for a recipe that works in one.
         ModelNotFoundError: If the base model cannot be had.
         MissingDependencyError: If the libraries of the extra `train` are absent.
     """
@@ -57,7 +65,13 @@ def train(
         cache_folder=cache_folder,
         base_url=base_url,
         ledger=ledger,
+        unlabelled=tuple(unlabelled),
     )
+    if n_ranks() > 1 and settings.recipe not in OF_SEVERAL_PROCESSES:
+        raise UsageError(
+            f"The recipe {settings.recipe} works in one process, but {n_ranks()} were launched. Run "
+            "it without the launcher, or take --recipe full."
+        )
     return find_recipe(settings.recipe)(job)
 
 

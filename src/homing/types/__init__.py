@@ -27,7 +27,7 @@ from homing.types.texts import (
     content_id,
     passage_input,
 )
-from homing.types.training import TrainingLog
+from homing.types.training import TrainingLog, Trial
 
 __all__ = [
     "Audit",
@@ -55,6 +55,7 @@ __all__ = [
     "Span",
     "TopKRetriever",
     "TrainingLog",
+    "Trial",
     "Unjudged",
     "Values",
     "Verdict",

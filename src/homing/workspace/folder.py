@@ -1,4 +1,7 @@
-"""The workspace: a folder with a marker, a lock, and one manifest for each finished stage."""
+"""The workspace: a folder with a marker, a lock, and one manifest for each finished stage.
+
+Of several processes that train together the first one holds it; the others read, and write nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import Any
 
 from homing.errors import UsageError
 from homing.progress import say
+from homing.ranks import is_main
 from homing.workspace.disk import disk_errors, hash_file
 from homing.workspace.lock import FolderLock
 from homing.workspace.manifest import Manifest, library_versions, machine_facts, why_again
@@ -56,6 +60,8 @@ class Workspace:
             HomingError: The disk is full or read-only.
         """
         self._check()
+        if not is_main():
+            return self
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.folder)
@@ -85,6 +91,8 @@ class Workspace:
     def write_text(self, relative: str, text: str) -> Path:
         """Return the path of a file that now holds `text`, whole: it never exists in part."""
         path = self.path(relative)
+        if not is_main():
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -113,6 +121,8 @@ class Workspace:
         Killed between the two renames, the folder is missing, and its stage runs again.
         """
         path = self.path(relative)
+        if not is_main():
+            return path
         old = path.with_name(f".{path.name}.old.tmp")
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
@@ -169,7 +179,7 @@ class Workspace:
                 inputs=dict(inputs),
                 settings=settings,
                 code=code,
-                outputs=self._sizes_and_hashes(outputs, but_not),
+                outputs=self._sizes_and_hashes(outputs, but_not) if is_main() else {},
                 summary=_plain(summary),
                 started=started,
                 seconds=round(time.perf_counter() - clock, 3),

@@ -69,11 +69,16 @@ def p_value(p: float) -> str:
     return f"<{NBSP}0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def stated_p(p: float) -> str:
+    """Return a p value as it stands in a sentence, "p = 0.031" or "p < 0.001"."""
+    sign = "" if p < 0.001 else f"={NBSP}"
+    return f"p{NBSP}{sign}{p_value(p)}"
+
+
 def chance(p: float) -> str:
     """Return in words how easily chance alone brings a difference, with p: "may be chance (…)"."""
     words = "hardly chance" if p < 0.001 else "unlikely chance" if p < 0.05 else "may be chance"
-    sign = "" if p < 0.001 else f"={NBSP}"
-    return f"{words} (p{NBSP}{sign}{p_value(p)})"
+    return f"{words} ({stated_p(p)})"
 
 
 def milliseconds(value: float) -> str:

@@ -1,0 +1,325 @@
+"""The choice of a recipe: a ladder from no training to full training, climbed within minutes.
+
+From the cheapest: the base, `adapter`, `query`, `full` at two learning rates on a part of the
+passages, the better of them on all (successive halving, arXiv 1502.07943), and averages of what
+came out with the base. Each is scored on the dev questions. Kept is the simplest that is within one
+standard error of the best (Breiman et al., Classification and Regression Trees, 1984), because dev
+questions are few and what is simpler costs less and forgets less.
+
+Every rung is kept on disk the moment it is done, so that a stopped job does not climb it again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from homing.dataset import Dataset
+from homing.errors import HomingError, NothingToDoError
+from homing.pipeline.breakage import FEW_SHARED
+from homing.pipeline.dev_scoring import DEV, DevScorer, with_rivals_alone
+from homing.pipeline.unlabelled import unlabelled_questions
+from homing.progress import say
+from homing.types import Encoder, TrainingLog, Trial, Values, content_id
+
+if TYPE_CHECKING:
+    from homing.training.settings import TrainingSettings
+
+FIRST_FRACTION = 0.25
+"""Of the passages, on which the learning rates of `full` are compared."""
+FEWEST_TO_HALVE = 64
+"""With fewer passages a quarter of them tells nothing, and both rates get all."""
+SLOWER = 0.4
+"""The second learning rate, as a share of the first."""
+CHEAP = ("adapter", "query")
+WEIGHTS = (0.75, 0.5)
+"""Of the tuned weights in the averages with the base that are tried after training."""
+MAX_DEV_QUESTIONS = 200
+"""More would cost each rung more than they tell."""
+SIMPLEST_FIRST = ("base", "adapter", "query", "full")
+SCRATCH = "ladder"
+GENERAL = "python-docs"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A trial with what is needed to keep it.
+
+    Attributes:
+        values: Dev nDCG@10 by question.
+        folder: The model; None for the base.
+        log: What its training did; None for the base.
+    """
+
+    trial: Trial
+    values: Values
+    folder: Path | None = None
+    log: TrainingLog | None = None
+
+
+class Ladder:
+    """Tries recipes on one dataset within a budget of time.
+
+    Args:
+        dataset: With a dev split.
+        base_model: Folder or hub id.
+        out: Where the model goes; the rungs are kept below until one is chosen.
+        settings: How to train; `recipe` is taken from the ladder, and given epochs and rates hold.
+        split: What to learn from.
+        minutes: How long to try; what was begun is finished.
+        general: Returns nDCG@10 of an encoder on questions that are not the user's; None measures
+            nothing.
+        max_forgetting: Most that an average may lose of that, in [0, 1], to be preferred.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        base_model: str,
+        out: Path,
+        settings: TrainingSettings,
+        split: str,
+        minutes: float,
+        general: Callable[[Encoder], float] | None = None,
+        max_forgetting: float = 0.02,
+    ) -> None:
+        self.dataset, self.base_model, self.out = dataset, base_model, out
+        self.settings, self.split = settings, split
+        self.general, self.max_forgetting = general, max_forgetting
+        self.seconds = 60 * minutes
+        key = content_id(base_model, json.dumps(asdict(settings), sort_keys=True), split)
+        self.folder = out / SCRATCH / key
+        narrow = with_rivals_alone(few_questions(dataset, settings.seed), DEV)
+        self.dev = DevScorer(narrow, self.folder / "vectors")
+        self.rungs: list[Rung] = []
+        self._began = time.monotonic()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left of the budget; negative when it is passed."""
+        return self.seconds - (time.monotonic() - self._began)
+
+    def climb(self) -> TrainingLog:
+        """Try one rung after the other, save the model that is kept in `out`, return its log."""
+        from homing.training.settings import EPOCHS_AND_RATE
+
+        self.rungs.append(self._base())
+        for recipe in (name for name in CHEAP if name in EPOCHS_AND_RATE):
+            self._try(recipe, self._with(recipe=recipe))
+        tuned = self._full()
+        if tuned is not None and tuned.log is not None and tuned.log.kept == "tuned":
+            self._averages(tuned)
+        kept = choose(self.rungs, self._forgets)
+        self._put_in_place(kept)
+        return self._log(kept)
+
+    def _base(self) -> Rung:
+        return self._scored(Trial("the base model", "base", 0.0, 0.0), None, None)
+
+    def _full(self) -> Rung | None:
+        """Compare two rates on a part of the passages; train with the better one on all."""
+        rate = self.settings.peak_rate
+        rates = [rate] if self.settings.learning_rate else [rate, round(SLOWER * rate, 10)]
+        n_passages = len({qrel.passage_id for qrel in self.dataset.qrels[self.split]})
+        is_halved = len(rates) > 1 and n_passages >= FEWEST_TO_HALVE
+        fraction = FIRST_FRACTION if is_halved else 1.0
+        first = [self._rate(rate, fraction) for rate in rates]
+        found = [rung for rung in first if rung is not None]
+        if not found or not is_halved:
+            return max(found, key=lambda rung: rung.trial.dev, default=None)
+        best = max(found, key=lambda rung: rung.trial.dev)
+        room = self.left_s / max(1e-9, best.trial.seconds / fraction)
+        if room < 2 * fraction:
+            self._note(best, "no time was left to learn from more")
+            return best
+        for rung in found:
+            if rung is not best:
+                self._note(rung, "the other rate was better on dev")
+        whole = self._rate(rates[first.index(best)], 1.0 if room >= 1 else round(room, 3))
+        return whole or best
+
+    def _rate(self, rate: float, fraction: float) -> Rung | None:
+        settings = self._with(recipe="full", learning_rate=rate)
+        return self._try(f"full, rate {rate:g}", settings, fraction)
+
+    def _averages(self, tuned: Rung) -> None:
+        """Try averages of base and tuned weights: no training, one pass over the dev passages."""
+        from homing.training.merging import save_average
+
+        if tuned.log is None or tuned.folder is None:
+            return
+        own = float(tuned.log.settings.get("merge_weight") or 1.0)
+        for weight in WEIGHTS:
+            name = f"{tuned.trial.name}, averaged with the base at {weight:g}"
+            if self.left_s < 0:
+                return
+            folder = self.folder / content_id(name)
+            if not (folder / "modules.json").is_file():
+                save_average(self.base_model, tuned.folder, weight, folder, self.settings)
+            trial = replace(tuned.trial, name=name, seconds=0.0, note="")
+            log = replace(tuned.log, settings={**tuned.log.settings, "merge_weight": own * weight})
+            self.rungs.append(self._scored(trial, folder, log))
+
+    def _try(self, name: str, settings: TrainingSettings, fraction: float = 1.0) -> Rung | None:
+        """Train and score one rung, or read what an earlier run left of it."""
+        if self.left_s < 0:
+            say(f"train: {name} was not tried, the {self.seconds / 60:g} minutes are over")
+            return None
+        folder = self.folder / content_id(name, str(fraction))
+        try:
+            log = self._trained(folder, settings, fraction)
+        except NothingToDoError:
+            raise
+        except HomingError as error:
+            say(f"train: {name} was not tried: {error}")
+            return None
+        trial = Trial(name, settings.recipe, 0.0, 0.0, log.seconds - log.dev_seconds, fraction)
+        rung = self._scored(trial, folder, log)
+        self.rungs.append(rung)
+        return rung
+
+    def _trained(self, folder: Path, settings: TrainingSettings, fraction: float) -> TrainingLog:
+        from homing.training.trainer import train
+
+        done = folder.with_suffix(".json")
+        if done.is_file():
+            return TrainingLog(**json.loads(done.read_text(encoding="utf-8")))
+        log = train(
+            fewer_passages(self.dataset, self.split, fraction, settings.seed),
+            base_model=self.base_model,
+            out=folder,
+            settings=settings,
+            split=self.split,
+            score_dev=self.dev,
+            cache_folder=self.folder / "vectors",
+            unlabelled=unlabelled_questions(self.dataset, self.split, settings),
+        )
+        scratch = done.with_suffix(".partial")
+        scratch.write_text(json.dumps(asdict(log), default=str), encoding="utf-8")
+        scratch.replace(done)
+        return log
+
+    def _scored(self, trial: Trial, folder: Path | None, log: TrainingLog | None) -> Rung:
+        from homing.retrieval.encoders import encoder_for
+
+        spec = str(folder or self.base_model)
+        settings = self.settings
+        encoder = encoder_for(spec, max_tokens=settings.max_tokens, device=settings.device)
+        dense = self.dev.dense(encoder)
+        values = self.dev.by_question(dense)
+        fused = self.dev.by_question(self.dev.fused(dense))
+        general = self.general(encoder) if self.general else None
+        trial = replace(trial, dev=float(values.mean()), fused=float(fused.mean()), general=general)
+        say(f"train: {trial.name}: dev nDCG@10 {trial.dev:.3f}, with BM25 {trial.fused:.3f}")
+        return Rung(trial, values, folder, log)
+
+    def _forgets(self, rung: Rung) -> bool:
+        """Whether a rung lost more on general questions than is allowed."""
+        before, after = self.rungs[0].trial.general, rung.trial.general
+        return before is not None and after is not None and before - after > self.max_forgetting
+
+    def _note(self, rung: Rung, note: str) -> None:
+        place = next(i for i, other in enumerate(self.rungs) if other is rung)
+        self.rungs[place] = replace(rung, trial=replace(rung.trial, note=note))
+
+    def _with(self, **changes: Any) -> TrainingSettings:
+        return replace(self.settings, **changes)
+
+    def _put_in_place(self, kept: Rung) -> None:
+        from homing.training.models import load_for_training, save_model
+
+        if kept.folder is None:
+            save_model(load_for_training(self.base_model, self.settings), self.out)
+        else:
+            for entry in kept.folder.iterdir():
+                target = self.out / entry.name
+                shutil.rmtree(target, ignore_errors=True)
+                entry.replace(target)
+        shutil.rmtree(self.out / SCRATCH, ignore_errors=True)
+
+    def _log(self, kept: Rung) -> TrainingLog:
+        trials = [
+            replace(rung.trial, is_kept=rung is kept, note=_why(rung, kept)) for rung in self.rungs
+        ]
+        spent = time.monotonic() - self._began
+        base = self.rungs[0].trial.dev
+        some = next((r.log for r in reversed(self.rungs) if r.log is not None), None)
+        log = kept.log or some
+        if log is None:
+            raise NothingToDoError("No recipe could be tried; the messages above say why.")
+        step = max(1, log.best_step)
+        is_base = kept.folder is None or log.kept == "base"
+        return replace(
+            log,
+            dev=[(0, base)] if is_base else [(0, base), (step, kept.trial.dev)],
+            kept="base" if is_base else "tuned",
+            best_step=0 if is_base else step,
+            seconds=spent,
+            trials=tuple(trials),
+        )
+
+
+def choose(rungs: Sequence[Rung], forgets: Callable[[Rung], bool] = lambda _: False) -> Rung:
+    """Return the simplest rung within one standard error of the best.
+
+    Of the same recipe the better on dev is taken, those that forget too much last. The standard
+    error is that of the paired difference, questions as drawn.
+    """
+    order = {name: place for place, name in enumerate(SIMPLEST_FIRST)}
+    best = max(rungs, key=lambda rung: (not forgets(rung), rung.trial.dev))
+    ranked = sorted(rungs, key=lambda rung: (order.get(rung.trial.recipe, 99), -rung.trial.dev))
+    return next(r for r in ranked if not (forgets(r) and r is not best) and is_as_good(r, best))
+
+
+def is_as_good(rung: Rung, best: Rung) -> bool:
+    """Tell whether a rung is less than one standard error behind another."""
+    lead = best.values - rung.values
+    error = float(lead.std(ddof=1)) / np.sqrt(len(lead)) if len(lead) > 1 else 0.0
+    return rung is best or float(lead.mean()) < error
+
+
+def _why(rung: Rung, kept: Rung) -> str:
+    if rung is not kept:
+        return rung.trial.note
+    return "kept: nothing simpler comes within a standard error of the best on dev"
+
+
+def general_score(dataset: Dataset) -> Callable[[Encoder], float] | None:
+    """Return what gives an encoder's nDCG@10 on general questions, None if they are the user's.
+
+    The questions are a part of the bundled set about Python's own docstrings.
+    """
+    from homing.evaluation.forgetting import MEASURE, measure_general
+    from homing.evaluation.general.sets import find_general_set, n_shared_passages
+
+    general = find_general_set(GENERAL)
+    if n_shared_passages(general.dataset, dataset) > FEW_SHARED:
+        return None
+    return lambda encoder: measure_general(encoder, general).means()[MEASURE]
+
+
+def few_questions(dataset: Dataset, seed: int, most: int = MAX_DEV_QUESTIONS) -> Dataset:
+    """Return the dataset with at most so many dev questions, drawn by their ids and the seed."""
+    ids = sorted(dataset.split(DEV), key=lambda query_id: content_id("dev", str(seed), query_id))
+    kept = set(ids[:most])
+    qrels = [qrel for qrel in dataset.qrels[DEV] if qrel.query_id in kept]
+    return replace(dataset, qrels={**dataset.qrels, DEV: qrels})
+
+
+def fewer_passages(dataset: Dataset, split: str, fraction: float, seed: int) -> Dataset:
+    """Return the dataset with the questions about a share of the passages of a split."""
+    if fraction >= 1:
+        return dataset
+    ids = sorted({qrel.passage_id for qrel in dataset.qrels[split]})
+    drawn = sorted(ids, key=lambda passage_id: content_id("rung", str(seed), passage_id))
+    kept = set(drawn[: max(2, round(fraction * len(drawn)))])
+    qrels = [qrel for qrel in dataset.qrels[split] if qrel.passage_id in kept]
+    return replace(dataset, qrels={**dataset.qrels, split: qrels})

@@ -1,0 +1,37 @@
+"""Which of several processes this is, as `accelerate launch`, `torchrun` and `mpirun` say it.
+
+Nothing is imported and nothing is connected: the launchers leave three numbers in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+
+_RANK = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+_LOCAL = ("LOCAL_RANK", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK")
+_SIZE = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+
+
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return _number(_RANK, 0)
+
+
+def local_rank() -> int:
+    """Return the number of this process on its machine, which is that of its GPU."""
+    return _number(_LOCAL, 0)
+
+
+def n_ranks() -> int:
+    """Return how many processes work together, 1 where none was launched beside this one."""
+    return max(1, _number(_SIZE, 1))
+
+
+def is_main() -> bool:
+    """Return whether this is the process that saves, scores dev and prints."""
+    return rank() == 0
+
+
+def _number(names: tuple[str, ...], otherwise: int) -> int:
+    texts = (os.environ.get(name, "") for name in names)
+    return next((int(text) for text in texts if text.isdecimal()), otherwise)
