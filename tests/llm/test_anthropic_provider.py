@@ -81,7 +81,7 @@ def test_how_a_server_takes_a_schema_is_found_out_once_and_remembered(
     answer = ask(provider, request(schema=questions_schema(2)))
     assert way == "text" or len(json.loads(answer.text)["questions"]) == 2
     assert "?" in answer.text
-    assert provider._manners.ways()["schema"] == way
+    assert provider.manners.ways()["schema"] == way
     n_requests = server.counts.requests
     ask(provider_of(server, ledger), request("Rent is due.", schema=questions_schema(2)))
     assert server.counts.requests == n_requests + 1

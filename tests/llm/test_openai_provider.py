@@ -91,7 +91,7 @@ def test_how_a_server_takes_a_schema_is_found_out_once_and_remembered(
     ask(provider, request("Whoever is ill calls in by nine."))
     ask(provider_of(server, ledger), request("Rent is due on the first of the month."))
     assert server.counts.requests == n_requests + 2
-    assert provider._manners.ways()["schema"] == way
+    assert provider.manners.ways()["schema"] == way
 
 
 def test_many_calls_at_once_find_it_out_together(
@@ -216,7 +216,7 @@ def test_where_ollama_lacks_a_model_the_command_that_gets_it_is_named(
     server_factory: ServerFactory,
 ) -> None:
     provider = provider_of(server_factory(models=["llama3.2:1b"]))
-    provider._address = "localhost:11434"
+    provider.address = "localhost:11434"
     with pytest.raises(ProviderError, match=r"It has llama3\.2:1b\. .*: ollama pull test$"):
         ask(provider)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from homing.cli.main import main
+from homing.cli.main import app
+from homing.cli.session import run_cli
 from homing.errors import UsageError
 from homing.pipeline import run, train_dataset
 from homing.pipeline.training import NOT_BETTER
@@ -44,6 +45,7 @@ def test_it_is_trained_beside_a_workspace_and_compared_there(
     folder = out if result.summary["model"] else out / "not-better"
     assert (result.summary["kept"] == "tuned") == (folder == out)
     assert (f"No model in {out}" in result.text) == (folder != out)
+    capsys.readouterr()
     arguments = ["evaluate", str(finished.workspace), "--out", str(tmp_path / "results")]
     for contender in (
         f"base={tiny_model}",
@@ -52,7 +54,7 @@ def test_it_is_trained_beside_a_workspace_and_compared_there(
         f"read=rerank(first,{folder},5)",
     ):
         arguments += ["--contender", contender]
-    assert main([*arguments, "--no-costs", "--json", "--quiet"]) == 0
+    assert run_cli(app, [*arguments, "--no-costs", "--json"]) == 0
     measured = json.loads(capsys.readouterr().out)
     assert set(measured["contenders"]) >= {"first", "read"}
 

@@ -187,6 +187,17 @@ def test_chart_data_survive_the_attack_as_data() -> None:
     assert "</script>bm25" in names
 
 
+def test_what_did_not_go_as_planned_in_training_is_said() -> None:
+    data = handbook_report()
+    assert data.training is not None
+    note = "the loss is nan at step 37, so the learning rate was halved to 5e-05"
+    page = LexborHTMLParser(
+        render_report(replace(data, training=replace(data.training, note=note)))
+    )
+    section = page.css_first("section:has(#training)")
+    assert "The loss is nan at step 37, so the learning rate was halved to 5e-05." in section.text()
+
+
 def test_a_sparse_report_has_no_empty_chapters() -> None:
     data = handbook_report()
     evaluation = replace(data.evaluation, runs={}, comparisons=[])

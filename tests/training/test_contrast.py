@@ -117,8 +117,8 @@ def test_a_checkpoint_holds_the_learnt_temperature(
     seen = []
 
     def score(encoder: object) -> float:
-        for path in tmp_path.rglob("checkpoint-3/state.json"):
-            seen.append(json.loads(path.read_text())["log_tau"])
+        found = tmp_path.rglob("checkpoint-3/state.json")
+        seen.extend(json.loads(path.read_text())["log_tau"] for path in found)
         return 0.1 * len(seen)
 
     train(

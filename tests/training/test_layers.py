@@ -10,6 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
+from small_models import ARCHITECTURES, small_model  # noqa: E402
+from test_trainer import handbook, hits  # noqa: E402
+
 from homing.errors import UsageError  # noqa: E402
 from homing.training.full_settings import FullSettings  # noqa: E402
 from homing.training.keeping import KEPT, KeptOutputs  # noqa: E402
@@ -17,8 +20,6 @@ from homing.training.layers import find_layers, freeze, layer_rates  # noqa: E40
 from homing.training.settings import TrainingSettings  # noqa: E402
 from homing.training.shelf import Shelf  # noqa: E402
 from homing.training.trainer import train  # noqa: E402
-from small_models import ARCHITECTURES, small_model  # noqa: E402
-from test_trainer import handbook, hits  # noqa: E402
 
 TEXTS = ["a badge for visitors", "hello", "the office opens at nine in the morning", "hello"]
 
@@ -193,9 +194,7 @@ def test_keeping_outputs_changes_next_to_nothing(
     )
 
     def losses(name: str) -> list[float]:
-        log = train(
-            handbook(), base_model=str(tiny_model), out=tmp_path / name, settings=settings
-        )
+        log = train(handbook(), base_model=str(tiny_model), out=tmp_path / name, settings=settings)
         return [loss for _, loss in log.loss]
 
     with_kept = losses("kept")

@@ -58,9 +58,7 @@ def hits(encoder: Encoder) -> float:
 @pytest.fixture(scope="module")
 def tuned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("query") / "model"
-    log = train(
-        handbook(), base_model=str(tiny_model), out=out, settings=SETTINGS, score_dev=hits
-    )
+    log = train(handbook(), base_model=str(tiny_model), out=out, settings=SETTINGS, score_dev=hits)
     assert log.kept == "tuned"
     assert log.index_stays
     assert log.n_pairs == 24

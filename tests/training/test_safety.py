@@ -14,6 +14,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
+from test_trainer import handbook  # noqa: E402
+
 import homing.training.contrast as contrast  # noqa: E402
 import homing.training.recipes.full as full  # noqa: E402
 from homing.retrieval.encoders import encoder_for  # noqa: E402
@@ -26,7 +28,6 @@ from homing.training.safety import (  # noqa: E402
 from homing.training.settings import TrainingSettings  # noqa: E402
 from homing.training.trainer import train  # noqa: E402
 from homing.types import TrainingLog  # noqa: E402
-from test_trainer import handbook  # noqa: E402
 
 SETTINGS = TrainingSettings(
     epochs=6, learning_rate=1e-3, batch_passages=6, evaluations=6, device="cpu"

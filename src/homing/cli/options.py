@@ -65,6 +65,16 @@ LearningRateOption = Annotated[
 BatchOption = Annotated[
     int | None, typer.Option("--batch-passages", help="Passages in a training batch.")
 ]
+DimensionsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,…",
+        help="Lengths to which vectors may be cut, such as 384,256,128,64; each is evaluated.",
+    ),
+]
+TrackOption = Annotated[
+    str | None, typer.Option(help="Draw loss and dev scores as well: tensorboard or trackio.")
+]
 MaxTokensOption = Annotated[int | None, typer.Option(help="Longest input of the model, in tokens.")]
 PassageTokensOption = Annotated[
     int | None, typer.Option(help="Longest passage, in tokens of the base model.")
@@ -263,6 +273,20 @@ def judging(
         "curate__judge_budget": budget,
         "curate__several_answers": several_answers,
     }
+
+
+def dimensions_setting(text: str | None) -> list[int] | None:
+    """Return the lengths of vectors that a text lists, None where there is none.
+
+    Raises:
+        UsageError: One is no whole number.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--dimensions takes whole numbers, such as 256,128,64, not {text!r}.")
+    return [int(part) for part in parts]
 
 
 def prompt_setting(prompt: str | None) -> str | None:

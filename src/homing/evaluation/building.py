@@ -44,6 +44,7 @@ from homing.retrieval.reranking import (
     load_reranker,
 )
 from homing.retrieval.static import find_static, is_static, load_static
+from homing.retrieval.truncating import TruncatedEncoder
 from homing.types import Encoder, Retriever, Run
 from homing.workspace.disk import hash_file
 
@@ -169,9 +170,17 @@ class Builder:
         if isinstance(spec, Endpoint) and self._ledger is not None:
             folder = None  # the ledger keeps its vectors already
         encoder = given or self._encoder(contender)
+        if isinstance(encoder, TruncatedEncoder):
+            # What is kept is whole: the same vectors serve every length.
+            whole = CachedEncoder(encoder.encoder, folder)
+            return DenseRetriever(TruncatedEncoder(whole, encoder.dimensions), self._texts)
         return DenseRetriever(CachedEncoder(encoder, folder), self._texts)
 
     def _encoder(self, contender: Contender) -> Encoder:
+        named = contender.parsed
+        if isinstance(named, Model) and named.dimensions is not None:
+            whole = Contender(contender.name, named.name)
+            return TruncatedEncoder(self._encoder(whole), named.dimensions)
         spec, max_tokens = _resolved(contender), self._max_tokens
         if isinstance(spec, Endpoint):
             return self._endpoints[contender.name]
@@ -274,8 +283,11 @@ def kept_folders(retrievers: Iterable[Retriever]) -> set[Path]:
     """Return the folders in which retrievers keep vectors, or a reranker what it said of pairs."""
     folders: set[Path] = set()
     for retriever in retrievers:
-        if isinstance(retriever, DenseRetriever) and isinstance(retriever.encoder, CachedEncoder):
-            folders.update(retriever.encoder.kept_in)
+        encoder = retriever.encoder if isinstance(retriever, DenseRetriever) else None
+        while isinstance(encoder, TruncatedEncoder):
+            encoder = encoder.encoder
+        if isinstance(encoder, CachedEncoder):
+            folders.update(encoder.kept_in)
         elif isinstance(retriever, RerankedRetriever) and retriever.folder is not None:
             folders.add(retriever.folder)
     return folders

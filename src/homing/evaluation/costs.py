@@ -25,6 +25,7 @@ from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.reranking import RerankedRetriever
 from homing.retrieval.search import search, top_k
+from homing.retrieval.truncating import TruncatedEncoder
 from homing.types import Cost, Encoder, Retriever, TopKRetriever
 
 PASSAGES_S, QUESTIONS_S, ALONE_S = 2.0, 1.5, 1.5
@@ -120,9 +121,11 @@ def _members(retriever: Retriever) -> dict[str, Retriever]:
 
 
 def _bare(encoder: Encoder) -> Encoder:
-    """Return an encoder that looks no vector up, the maps of question vectors in their places."""
+    """Return an encoder that looks no vector up, but maps and cuts them as this one does."""
     if isinstance(encoder, AdaptedEncoder):
         return AdaptedEncoder(_bare(encoder.encoder), encoder.adapter)
+    if isinstance(encoder, TruncatedEncoder):
+        return TruncatedEncoder(_bare(encoder.encoder), encoder.dimensions)
     if isinstance(encoder, CachedEncoder):
         return _bare(encoder.encoder)
     return encoder.asking_anew() if isinstance(encoder, EndpointEncoder) else encoder
@@ -130,7 +133,7 @@ def _bare(encoder: Encoder) -> Encoder:
 
 def _source(encoder: Encoder) -> Encoder:
     """Return what embeds, without cache and map."""
-    while isinstance(encoder, CachedEncoder | AdaptedEncoder):
+    while isinstance(encoder, CachedEncoder | AdaptedEncoder | TruncatedEncoder):
         encoder = encoder.encoder
     return encoder
 

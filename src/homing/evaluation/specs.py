@@ -25,7 +25,7 @@ SYNTAX = (
     "--contender tuned=tuned/model --contender words=bm25 --contender both='fusion(words,tuned)'."
 )
 
-NAME = re.compile(r"[\w.+-]+")
+NAME = re.compile(r"[\w.+@-]+")
 _CALL = re.compile(r"(\w+)\s*\(")
 _KIND = re.compile(r"([A-Za-z][\w-]+):")
 
@@ -37,9 +37,14 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model folder or hub id."""
+    """A model folder or hub id.
+
+    Attributes:
+        dimensions: To which its vectors are cut; None leaves them whole.
+    """
 
     name: str
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class Adapted:
 
 
 Spec = Words | Model | Endpoint | Static | Onnx | Recorded | Fusion | Reranking | Adapted
+_Reader = Callable[[str, str], Spec]
+"""Of a whole spec and of what stands behind its colon."""
 
 
 @lru_cache(maxsize=1024)
@@ -125,7 +132,21 @@ def parse_spec(text: str) -> Spec:
             kinds = ", ".join(f"{name}:" for name in _KINDS)
             raise UsageError(f"{text!r} begins with no kind of contender ({kinds}). {SYNTAX}")
         return read(text, text[kind.end() :].strip())
-    return Model(text)
+    return _read_model(text)
+
+
+def _read_model(text: str) -> Model:
+    name, mark, option = text.partition("?")
+    if not mark or Path(text).expanduser().exists():
+        return Model(text)
+    key, _, raw = option.partition("=")
+    dimensions = number_within(raw, int, 1, 100_000)
+    if key.strip() != "dimensions" or dimensions is None or not name.strip():
+        raise UsageError(
+            f"{option!r} is no option of a model. There is dimensions, a whole number to which its "
+            f"vectors are cut: tuned/model?dimensions=128. {SYNTAX}"
+        )
+    return Model(name.strip(), dimensions)
 
 
 def _read_fusion(text: str, parts: list[str]) -> Fusion:
@@ -166,30 +187,17 @@ def _read_adapted(text: str, parts: list[str]) -> Adapted:
     return Adapted(parts[0], parts[1])
 
 
-def _read_static(text: str, rest: str) -> Static:
-    if not rest:
-        raise UsageError(
-            f"{text!r} names no model. Write its folder or hub id behind the colon: "
-            "static:minishlab/potion-base-8M"
-        )
-    return Static(rest)
+def _naming(make: Callable[[str], Spec], noun: str, what: str, example: str) -> _Reader:
+    """Return the reader of a kind that names one thing behind its colon."""
 
+    def read(text: str, rest: str) -> Spec:
+        if not rest:
+            raise UsageError(
+                f"{text!r} names no {noun}. Write its {what} behind the colon: {example}"
+            )
+        return make(rest)
 
-def _read_onnx(text: str, rest: str) -> Onnx:
-    if not rest:
-        raise UsageError(
-            f"{text!r} names no model. Write its folder, or the file in it, behind the colon: "
-            "onnx:exported or onnx:exported/model_int8.onnx"
-        )
-    return Onnx(rest)
-
-
-def _read_recorded(text: str, rest: str) -> Recorded:
-    if not rest:
-        raise UsageError(
-            f"{text!r} names no run. Write its file behind the colon: trec:runs/other.run"
-        )
-    return Recorded(rest)
+    return read
 
 
 _CALLS: Mapping[str, Callable[[str, list[str]], Spec]] = {
@@ -197,9 +205,14 @@ _CALLS: Mapping[str, Callable[[str, list[str]], Spec]] = {
     "rerank": _read_reranking,
     "adapter": _read_adapted,
 }
-_KINDS: Mapping[str, Callable[[str, str], Spec]] = {
+_KINDS: Mapping[str, _Reader] = {
     "openai": lambda text, _: read_endpoint(text),
-    "static": _read_static,
-    "onnx": _read_onnx,
-    "trec": _read_recorded,
+    "static": _naming(Static, "model", "folder or hub id", "static:minishlab/potion-base-8M"),
+    "onnx": _naming(
+        Onnx,
+        "model",
+        "folder, or the file in it,",
+        "onnx:exported or onnx:exported/model_int8.onnx",
+    ),
+    "trec": _naming(Recorded, "run", "file", "trec:runs/other.run"),
 }

@@ -13,7 +13,7 @@ from homing.llm import wire
 from homing.llm.ledger import Ledger
 from homing.llm.manners import Ladder
 from homing.llm.provider import ChatAnswer, ChatRequest, Finish, ProviderError, TransientFailure
-from homing.llm.remote import RemoteProvider, counted
+from homing.llm.remote import RemoteProvider, Server, counted
 from homing.llm.structured import closed, described, without_bounds
 
 OWN_URL = "https://api.anthropic.com"
@@ -39,6 +39,9 @@ class AnthropicProvider(RemoteProvider[ChatRequest, ChatAnswer]):
     """Asks Claude; implements `Provider`.
 
     No temperature is sent: the API refuses it. Claude is asked to think little, where it can be.
+
+    Attributes:
+        sdk_finds_key: Whether there is no key, but a token or a profile that the SDK knows of.
     """
 
     kind = "anthropic"
@@ -74,18 +77,11 @@ class AnthropicProvider(RemoteProvider[ChatRequest, ChatAnswer]):
         url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or OWN_URL
         base_url = wire.checked_url(url).removesuffix("/v1")
         key = wire.checked_key(api_key or os.environ.get(self.key_variable, ""), self.key_variable)
-        super().__init__(
-            model,
-            sdk=anthropic,
-            base_url=base_url,
-            key=key or None,
-            timeout_s=timeout_s,
-            ladders=LADDERS,
-            ledger=ledger,
-        )
-        self._sdk_finds_key = not key and self._finds_key()
         is_own = f".{wire.address_of(base_url)}".rpartition(":")[0].endswith(".anthropic.com")
-        if is_own and not key and not self._sdk_finds_key:
+        server = Server(anthropic, base_url, key or None, is_own)
+        super().__init__(model, server, timeout_s=timeout_s, ladders=LADDERS, ledger=ledger)
+        self.sdk_finds_key = not key and self._finds_key()
+        if is_own and not key and not self.sdk_finds_key:
             raise ProviderError(
                 f"{self.key_variable} is not set. Set it: export {self.key_variable}=sk-ant-..."
             )
@@ -93,24 +89,24 @@ class AnthropicProvider(RemoteProvider[ChatRequest, ChatAnswer]):
     def _finds_key(self) -> bool:
         """Tell whether the SDK finds a token or a profile where there is no key."""
         try:
-            client = self._sdk.AsyncAnthropic(base_url=self._base_url)
-        except self._sdk.AnthropicError:  # of a profile that is none
+            client = self.server.sdk.AsyncAnthropic(base_url=self.server.base_url)
+        except self.server.sdk.AnthropicError:  # of a profile that is none
             return False
         return any((client.api_key, client.auth_token, client.credentials))
 
     def _make_client(self) -> Any:
-        return self._sdk.AsyncAnthropic(
-            api_key=None if self._sdk_finds_key else self._key or NO_KEY,
-            base_url=self._base_url,
+        return self.server.sdk.AsyncAnthropic(
+            api_key=None if self.sdk_finds_key else self.server.key or NO_KEY,
+            base_url=self.server.base_url,
             timeout=self._timeout_s,
             max_retries=0,
-            http_client=wire.http_client(self._sdk, self._timeout_s),
+            http_client=wire.http_client(self.server.sdk, self._timeout_s),
         )
 
-    def _needs(self, request: ChatRequest) -> set[str]:
+    def needs(self, request: ChatRequest) -> set[str]:
         return {"effort"} | ({"schema"} if request.schema is not None else set())
 
-    def _body(self, request: ChatRequest, ways: Mapping[str, str]) -> dict[str, Any]:
+    def body(self, request: ChatRequest, ways: Mapping[str, str]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "max_tokens": request.max_tokens}
         output: dict[str, Any] = {} if ways["effort"] == "unsaid" else {"effort": ways["effort"]}
         user = request.user
@@ -133,7 +129,7 @@ class AnthropicProvider(RemoteProvider[ChatRequest, ChatAnswer]):
         body["messages"] = [{"role": "user", "content": user}]
         return body
 
-    def _read(self, body: Mapping[str, Any], request: ChatRequest) -> ChatAnswer:
+    def read(self, body: Mapping[str, Any], request: ChatRequest) -> ChatAnswer:
         content = body.get("content")
         blocks = [b for b in content if isinstance(b, dict)] if isinstance(content, list) else []
         finish: Finish = FINISHES.get(body.get("stop_reason"), "stop")

@@ -34,10 +34,10 @@ class AnthropicBatches(RemoteBatches[AnthropicProvider]):
     """Of 256 MB that are allowed: the SDK makes one text of a batch, in memory."""
 
     def _make_client(self, timeout_s: float) -> Any:
-        found = self._provider._sdk_finds_key
+        found = self._provider.sdk_finds_key
         return self._sdk.Anthropic(
-            api_key=None if found else self._provider._key or NO_KEY,
-            base_url=self._provider._base_url,
+            api_key=None if found else self._provider.server.key or NO_KEY,
+            base_url=self._provider.server.base_url,
             timeout=timeout_s,
             max_retries=RETRIES,
         )

@@ -31,8 +31,8 @@ class OpenAIBatches(RemoteBatches[OpenAIProvider]):
 
     def _make_client(self, timeout_s: float) -> Any:
         return self._sdk.OpenAI(
-            api_key=self._provider._key or NO_KEY,
-            base_url=self._provider._base_url,
+            api_key=self._provider.server.key or NO_KEY,
+            base_url=self._provider.server.base_url,
             timeout=timeout_s,
             max_retries=RETRIES,
         )
@@ -82,7 +82,7 @@ class OpenAIBatches(RemoteBatches[OpenAIProvider]):
         status = STATUSES.get(batch.status, "running")
         if status == "rejected" and any(word in said for word in QUEUE_IS_FULL):
             status = "full"
-        return BatchState(status, n_done, self._provider._shown(" ".join(told)))
+        return BatchState(status, n_done, self._provider.shown(" ".join(told)))
 
     def results(self, batch_id: str, wanted: Requests) -> Iterator[BatchResult]:
         """Yield what became of the wanted requests."""

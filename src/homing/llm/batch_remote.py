@@ -17,7 +17,7 @@ from homing.llm.provider import (
     RequestRefused,
     TransientFailure,
 )
-from homing.llm.remote import NO_SUCH_MODEL, RemoteProvider, _is_out_of_money
+from homing.llm.remote import NO_SUCH_MODEL, RemoteProvider, is_out_of_money
 
 RETRIES = 3
 """By the SDK, of calls that may be repeated."""
@@ -38,7 +38,7 @@ class RemoteBatches(Generic[P]):
     def __init__(self, provider: P, timeout_s: float) -> None:
         self.name = provider.name
         self._provider = provider
-        self._sdk = provider._sdk
+        self._sdk = provider.server.sdk
         self._client = self._make_client(max(timeout_s, PATIENCE_S))
         self._ways: dict[str, Mapping[str, str]] = {}
 
@@ -50,23 +50,23 @@ class RemoteBatches(Generic[P]):
         self._client.close()
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
-        return self._provider._body(request, self._provider._manners.ways())
+        return self._provider.body(request, self._provider.manners.ways())
 
     def _note_ways(self, batch_id: str) -> None:
         """Remember how the requests of a batch were asked, once it is accepted."""
-        self._ways[batch_id] = self._provider._manners.ways()
+        self._ways[batch_id] = self._provider.manners.ways()
 
     def _answered(
         self, batch_id: str, key: str, body: Mapping[str, Any], request: ChatRequest
     ) -> BatchResult:
         """Return what the body of a reply is worth."""
         try:
-            answer = self._provider._read(body, request)
+            answer = self._provider.read(body, request)
         except TransientFailure as failure:
             return BatchResult(key, None, failure.kind, str(failure))
         if batch_id in self._ways:
-            needs = self._provider._needs(request)
-            self._provider._manners.took(self._ways[batch_id], needs)
+            needs = self._provider.needs(request)
+            self._provider.manners.took(self._ways[batch_id], needs)
         return BatchResult(key, answer)
 
     def _refused(
@@ -74,9 +74,9 @@ class RemoteBatches(Generic[P]):
     ) -> BatchResult:
         """Return why a request of a batch has no answer, and whether it may have one later."""
         codes, message = wire.error_of(json.dumps(body).encode())
-        manners = self._provider._manners
+        manners = self._provider.manners
         ways = self._ways.setdefault(batch_id, manners.ways())
-        needs = self._provider._needs(request)
+        needs = self._provider.needs(request)
         if status in (400, 422) and manners.refused(ways, needs, f"{codes} {message}"):
             return BatchResult(key, None, "refused", message)
         error = self._error(status, {}, codes, message)
@@ -90,17 +90,17 @@ class RemoteBatches(Generic[P]):
         self, status: int, headers: Mapping[str, str], codes: str, message: str
     ) -> TransientFailure | RequestRefused | ProviderError:
         provider = self._provider
-        shown = provider._shown(message) or f"HTTP status {status}."
-        if _is_out_of_money(status, codes, message):
+        shown = provider.shown(message) or f"HTTP status {status}."
+        if is_out_of_money(status, codes, message):
             return ProviderError(
-                f"The account at {provider._address} has nothing left to spend: {shown} Add credit "
+                f"The account at {provider.address} has nothing left to spend: {shown} Add credit "
                 "there and run the same command again; what was answered is kept."
             )
         if status in (401, 403):
-            return provider._key_error(status)
+            return provider.key_error(status)
         if any(code in codes for code in NO_SUCH_MODEL) or status == 404:
             return ProviderError(
-                f"{provider._address} has no batches for {provider.model}: {shown} Check the name "
+                f"{provider.address} has no batches for {provider.model}: {shown} Check the name "
                 "of the model and the address (--base-url), or leave --batch out."
             )
         if status == 429:
@@ -126,11 +126,11 @@ class RemoteBatches(Generic[P]):
                 error.status_code, error.response.headers, *wire.error_of(_content(error.response))
             )
             if isinstance(failure, RequestRefused):
-                failure = ProviderError(f"{self._provider._address} takes no batch: {failure}")
+                failure = ProviderError(f"{self._provider.address} takes no batch: {failure}")
         except self._sdk.APITimeoutError:
             failure = TransientFailure("timeout", "No answer in time.")
         except (self._sdk.APIConnectionError, httpx2.HTTPError) as error:
-            failure = TransientFailure("connection", self._provider._cause(error))
+            failure = TransientFailure("connection", self._provider.cause(error))
         else:
             return
         if isinstance(failure, TransientFailure) and failure.kind != "rate_limit":

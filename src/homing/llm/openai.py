@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from homing.errors import MissingDependencyError
@@ -13,7 +12,7 @@ from homing.llm import wire
 from homing.llm.ledger import Ledger
 from homing.llm.manners import Ladder
 from homing.llm.provider import ChatAnswer, ChatRequest, Finish, ProviderError, TransientFailure
-from homing.llm.remote import RemoteProvider, counted
+from homing.llm.remote import RemoteProvider, Server, counted
 from homing.llm.structured import closed, described, is_strict
 
 OWN_URL = "https://api.openai.com/v1"
@@ -27,16 +26,6 @@ SCHEMA = Ladder(
     re.compile(r"response_format|json_schema|json_object|schema|structured|grammar|guided", re.I),
 )
 FINISHES: dict[str | None, Finish] = {"length": "length", "content_filter": "refusal"}
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where to ask and with what key; `is_own` is whether that is OpenAI itself."""
-
-    sdk: Any
-    base_url: str
-    key: str | None
-    is_own: bool
 
 
 class OpenAIProvider(RemoteProvider[ChatRequest, ChatAnswer]):
@@ -76,41 +65,20 @@ class OpenAIProvider(RemoteProvider[ChatRequest, ChatAnswer]):
             MissingDependencyError: The SDK is not installed.
         """
         server = find_server(base_url, api_key)
-        self._is_own = server.is_own
+        ladders = _ladders(model, is_own=server.is_own)
+        super().__init__(model, server, timeout_s=timeout_s, ladders=ladders, ledger=ledger)
         self._seed = seed
-        super().__init__(
-            model,
-            sdk=server.sdk,
-            base_url=server.base_url,
-            key=server.key,
-            timeout_s=timeout_s,
-            ladders=self._ladders(model),
-            ledger=ledger,
-        )
-
-    def _ladders(self, model: str) -> list[Ladder]:
-        tokens = ("max_tokens", "max_completion_tokens")
-        effort = ("low", "unsaid") if self._is_own and REASONING.match(model) else ("unsaid",)
-        return [
-            Ladder("effort", effort, re.compile("reasoning|effort")),
-            Ladder(
-                "tokens", tokens[::-1] if self._is_own else tokens, re.compile("max_[a-z_]*tokens")
-            ),
-            Ladder("temperature", ("said", "unsaid"), re.compile("temperature")),
-            Ladder("seed", ("said", "unsaid"), re.compile(r"\bseed\b")),
-            SCHEMA,
-        ]
 
     def _make_client(self) -> Any:
-        return make_client(self._sdk, self._key, self._base_url, self._timeout_s)
+        return make_client(self.server, self._timeout_s)
 
-    def _needs(self, request: ChatRequest) -> set[str]:
+    def needs(self, request: ChatRequest) -> set[str]:
         needs = {"effort", "tokens"}
         needs |= {"schema"} if request.schema is not None else set()
         needs |= {"temperature"} if request.temperature is not None else set()
         return needs | ({"seed"} if self._seed is not None else set())
 
-    def _body(self, request: ChatRequest, ways: Mapping[str, str]) -> dict[str, Any]:
+    def body(self, request: ChatRequest, ways: Mapping[str, str]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, ways["tokens"]: request.max_tokens}
         if ways["effort"] != "unsaid":
             body["reasoning_effort"] = ways["effort"]
@@ -132,7 +100,7 @@ class OpenAIProvider(RemoteProvider[ChatRequest, ChatAnswer]):
         body["messages"] = [*system, {"role": "user", "content": user}]
         return body
 
-    def _read(self, body: Mapping[str, Any], request: ChatRequest) -> ChatAnswer:
+    def read(self, body: Mapping[str, Any], request: ChatRequest) -> ChatAnswer:
         choices = body.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
@@ -148,6 +116,18 @@ class OpenAIProvider(RemoteProvider[ChatRequest, ChatAnswer]):
             input_tokens=counted(usage.get("prompt_tokens"), f"{request.system}\n{request.user}"),
             output_tokens=counted(usage.get("completion_tokens"), text),
         )
+
+
+def _ladders(model: str, *, is_own: bool) -> list[Ladder]:
+    tokens = ("max_tokens", "max_completion_tokens")
+    effort = ("low", "unsaid") if is_own and REASONING.match(model) else ("unsaid",)
+    return [
+        Ladder("effort", effort, re.compile("reasoning|effort")),
+        Ladder("tokens", tokens[::-1] if is_own else tokens, re.compile("max_[a-z_]*tokens")),
+        Ladder("temperature", ("said", "unsaid"), re.compile("temperature")),
+        Ladder("seed", ("said", "unsaid"), re.compile(r"\bseed\b")),
+        SCHEMA,
+    ]
 
 
 def _text(content: Any) -> str:
@@ -184,18 +164,12 @@ def server_url(base_url: str | None) -> str:
     return wire.checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OWN_URL)
 
 
-def make_client(
-    sdk: Any,
-    key: str | None,
-    base_url: str,
-    timeout_s: float,
-    max_bytes: int = wire.MAX_BODY_BYTES,
-) -> Any:
+def make_client(server: Server, timeout_s: float, max_bytes: int = wire.MAX_BODY_BYTES) -> Any:
     """Return the SDK's client; a reply of more than `max_bytes` is an error."""
-    return sdk.AsyncOpenAI(
-        api_key=key or NO_KEY,
-        base_url=base_url,
+    return server.sdk.AsyncOpenAI(
+        api_key=server.key or NO_KEY,
+        base_url=server.base_url,
         timeout=timeout_s,
         max_retries=0,
-        http_client=wire.http_client(sdk, timeout_s, max_bytes),
+        http_client=wire.http_client(server.sdk, timeout_s, max_bytes),
     )

@@ -44,23 +44,15 @@ class OpenAIEmbedder(RemoteProvider[EmbeddingRequest, EmbeddingAnswer]):
     ) -> None:
         """Set up; nothing is sent. As for `OpenAIProvider`."""
         server = find_server(base_url, api_key)
-        super().__init__(
-            model,
-            sdk=server.sdk,
-            base_url=server.base_url,
-            key=server.key,
-            timeout_s=timeout_s,
-            ladders=[ENCODING],
-            ledger=ledger,
-        )
+        super().__init__(model, server, timeout_s=timeout_s, ladders=[ENCODING], ledger=ledger)
 
     def _make_client(self) -> Any:
-        return make_client(self._sdk, self._key, self._base_url, self._timeout_s, MAX_VECTORS_BYTES)
+        return make_client(self.server, self._timeout_s, MAX_VECTORS_BYTES)
 
-    def _needs(self, request: EmbeddingRequest) -> set[str]:
+    def needs(self, request: EmbeddingRequest) -> set[str]:
         return {ENCODING.name}
 
-    def _body(self, request: EmbeddingRequest, ways: Mapping[str, str]) -> dict[str, Any]:
+    def body(self, request: EmbeddingRequest, ways: Mapping[str, str]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "input": list(request.texts)}
         if request.dimensions is not None:
             body["dimensions"] = request.dimensions
@@ -68,7 +60,7 @@ class OpenAIEmbedder(RemoteProvider[EmbeddingRequest, EmbeddingAnswer]):
             body["encoding_format"] = ways[ENCODING.name]
         return body
 
-    def _read(self, body: Mapping[str, Any], request: EmbeddingRequest) -> EmbeddingAnswer:
+    def read(self, body: Mapping[str, Any], request: EmbeddingRequest) -> EmbeddingAnswer:
         data = body.get("data")
         usage = body.get("usage")
         usage = usage if isinstance(usage, dict) else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from homing.llm import wire
@@ -56,11 +56,26 @@ Request = TypeVar("Request", ChatRequest, EmbeddingRequest)
 Answer = TypeVar("Answer", ChatAnswer, EmbeddingAnswer)
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to ask, with what SDK and what key; `is_own` is whether that is the maker's own."""
+
+    sdk: Any
+    base_url: str
+    key: str | None = field(repr=False)
+    is_own: bool
+
+
 class RemoteProvider(Generic[Request, Answer]):
     """Asks a model behind an HTTP API; for chats it implements `Provider`.
 
     May be used in several event loops one after another: each has its own connections, which are
-    closed with it.
+    closed with it. Batches ask the same server by other means, and are told by this one how.
+
+    Attributes:
+        name: Kind and model, such as "openai:gpt-5-mini".
+        address: Host and port of the server, as messages show it.
+        manners: How the server wants to be asked, as far as it is known.
     """
 
     kind: ClassVar[str]
@@ -72,22 +87,18 @@ class RemoteProvider(Generic[Request, Answer]):
     def __init__(
         self,
         model: str,
+        server: Server,
         *,
-        sdk: Any,
-        base_url: str,
-        key: str | None,
         timeout_s: float,
         ladders: Sequence[Ladder],
         ledger: Ledger | None,
     ) -> None:
         self.name = f"{self.kind}:{model}"
         self.model = model
-        self._sdk = sdk
-        self._base_url = base_url
-        self._key = key
+        self.server = server
+        self.address = wire.address_of(server.base_url)
+        self.manners = Manners(content_id(server.base_url, model), ladders, ledger)
         self._timeout_s = timeout_s
-        self._address = wire.address_of(base_url)
-        self._manners = Manners(content_id(base_url, model), ladders, ledger)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._holder: AsyncGenerator[Any, None] | None = None
         self._has_answered = self._has_replied = False
@@ -97,26 +108,26 @@ class RemoteProvider(Generic[Request, Answer]):
         """Return the SDK's client."""
         raise NotImplementedError
 
-    def _needs(self, request: Request) -> set[str]:
+    def needs(self, request: Request) -> set[str]:
         """Return the names of the ladders that a request has to do with."""
         raise NotImplementedError
 
-    def _body(self, request: Request, ways: Mapping[str, str]) -> dict[str, Any]:
+    def body(self, request: Request, ways: Mapping[str, str]) -> dict[str, Any]:
         """Return the body of a request, asked in these ways."""
         raise NotImplementedError
 
-    def _read(self, body: Mapping[str, Any], request: Request) -> Answer:
+    def read(self, body: Mapping[str, Any], request: Request) -> Answer:
         """Return the answer in the body of a reply, or raise `TransientFailure`."""
         raise NotImplementedError
 
     async def ask(self, request: Request) -> Answer:
         """Return the answer of one try; see `Provider.ask`."""
         client = await self._connected()
-        needs = self._needs(request)
-        if not self._manners.know(needs):
+        needs = self.needs(request)
+        if not self.manners.know(needs):
             # One finds out how the server wants to be asked; the others would only repeat it.
             async with self._finding_out:
-                if not self._manners.know(needs):
+                if not self.manners.know(needs):
                     return await self._ask(client, request, needs)
         return await self._ask(client, request, needs)
 
@@ -147,22 +158,22 @@ class RemoteProvider(Generic[Request, Answer]):
     async def _ask(self, client: Any, request: Request, needs: set[str]) -> Answer:
         began = time.monotonic()
         while True:
-            ways = self._manners.ways()
-            status, headers, content = await self._post(client, self._body(request, ways))
+            ways = self.manners.ways()
+            status, headers, content = await self._post(client, self.body(request, ways))
             if status < 300:
                 break
             codes, message = wire.error_of(content)
             said = f"{codes} {message}"
-            if status not in (400, 422) or not self._manners.refused(ways, needs, said):
+            if status not in (400, 422) or not self.manners.refused(ways, needs, said):
                 raise await self._error(client, status, headers, codes, message)
         body = wire.read_json(content)
         if isinstance(body.get("error"), dict):  # some gateways send errors with the status 200
             codes, message = wire.error_of(content)
             kind: FailureKind = "rate_limit" if "429" in codes.split() else "server"
-            raise TransientFailure(kind, self._shown(message))
-        answer = self._read(body, request)
+            raise TransientFailure(kind, self.shown(message))
+        answer = self.read(body, request)
         self._has_answered = True
-        self._manners.took(ways, needs)
+        self.manners.took(ways, needs)
         return replace(answer, seconds=time.monotonic() - began)
 
     async def _post(
@@ -178,18 +189,18 @@ class RemoteProvider(Generic[Request, Answer]):
 
         try:
             reply = await client.post(self.path, body=body, cast_to=httpx2.Response)
-        except self._sdk.APIStatusError as error:
+        except self.server.sdk.APIStatusError as error:
             reply = error.response
-        except self._sdk.APITimeoutError as error:
+        except self.server.sdk.APITimeoutError as error:
             if isinstance(error.__cause__, httpx2.ConnectTimeout):
                 raise self._unreached(error) from None
             raise TransientFailure("timeout", "No answer in time.") from None
-        except self._sdk.APIConnectionError as error:
+        except self.server.sdk.APIConnectionError as error:
             if isinstance(error.__cause__, TransientFailure):  # from `wire`, on its way through
                 raise error.__cause__ from None
             if isinstance(error.__cause__, httpx2.ConnectError):
                 raise self._unreached(error) from None
-            raise TransientFailure("connection", self._cause(error)) from None
+            raise TransientFailure("connection", self.cause(error)) from None
         self._has_replied = True
         return reply.status_code, reply.headers, reply.content
 
@@ -197,9 +208,9 @@ class RemoteProvider(Generic[Request, Answer]):
         """Return the error for a connection that was not made."""
         self._n_unreached += 1
         if self._has_replied or self._n_unreached < MAX_UNREACHED:
-            return TransientFailure("connection", self._cause(error))
+            return TransientFailure("connection", self.cause(error))
         return ProviderError(
-            f"No server at {self._address} answers ({self._cause(error)}). Start it, or check the "
+            f"No server at {self.address} answers ({self.cause(error)}). Start it, or check the "
             "address (--base-url) and the network."
         )
 
@@ -207,15 +218,15 @@ class RemoteProvider(Generic[Request, Answer]):
         self, client: Any, status: int, headers: Mapping[str, str], codes: str, message: str
     ) -> Exception:
         """Return the error for a reply that is none of the wanted kind."""
-        shown = self._shown(message) or f"HTTP status {status}."
+        shown = self.shown(message) or f"HTTP status {status}."
         wait_s = wire.retry_after_s(headers, time.time())
-        if _is_out_of_money(status, codes, message):
+        if is_out_of_money(status, codes, message):
             return ProviderError(
-                f"The account at {self._address} has nothing left to spend: {shown} Add credit "
+                f"The account at {self.address} has nothing left to spend: {shown} Add credit "
                 "there and run the same command again; what was answered is kept."
             )
         if status in (401, 403):
-            return self._key_error(status)
+            return self.key_error(status)
         if status == 404 or any(code in codes for code in NO_SUCH_MODEL):
             return await self._not_found(client, shown)
         if status == 429:
@@ -228,20 +239,20 @@ class RemoteProvider(Generic[Request, Answer]):
         self._n_refused += 1
         if not self._has_answered and self._n_refused >= MAX_REFUSED:
             return ProviderError(
-                f"{self._address} refuses every request: {shown} Check the name of the model, "
+                f"{self.address} refuses every request: {shown} Check the name of the model, "
                 f"and whether it is one that {self.ability}."
             )
         return RequestRefused(shown)
 
-    def _key_error(self, status: int) -> ProviderError:
-        if self._key is None:
+    def key_error(self, status: int) -> ProviderError:
+        if self.server.key is None:
             return ProviderError(
-                f"{self._address} wants a key, and {self.key_variable} is not set. Set it: "
+                f"{self.address} wants a key, and {self.key_variable} is not set. Set it: "
                 f"export {self.key_variable}=..."
             )
         refused = "does not accept the key" if status == 401 else "does not let the key in"
         return ProviderError(
-            f"{self._address} {refused} in {self.key_variable} (status {status}). Check that the "
+            f"{self.address} {refused} in {self.key_variable} (status {status}). Check that the "
             f"variable holds a valid key that may use {self.model}: export {self.key_variable}=..."
         )
 
@@ -250,15 +261,15 @@ class RemoteProvider(Generic[Request, Answer]):
         names = await self._models(client)
         if names is None or self.model in names:
             return ProviderError(
-                f"{self._address} has no {self.path.strip('/')} for {self.model}: {shown} Check "
+                f"{self.address} has no {self.path.strip('/')} for {self.model}: {shown} Check "
                 "the address (--base-url; most end in /v1) and the name of the model."
             )
         remedy = "Choose one that it has."
-        if self._address.endswith(OLLAMA_PORT):
+        if self.address.endswith(OLLAMA_PORT):
             remedy = f"Get it with: ollama pull {self.model}"
         more = f" and {len(names) - MAX_MODELS_NAMED} more" * (len(names) > MAX_MODELS_NAMED)
         has = f"It has {', '.join(names[:MAX_MODELS_NAMED])}{more}." if names else "It has none."
-        return ProviderError(f"{self._address} has no model {self.model}. {has} {remedy}")
+        return ProviderError(f"{self.address} has no model {self.model}. {has} {remedy}")
 
     async def _models(self, client: Any) -> list[str] | None:
         """Return the names of the models that the server lists, None if it lists none."""
@@ -267,23 +278,23 @@ class RemoteProvider(Generic[Request, Answer]):
         try:
             reply = await client.get(self.models_path, cast_to=httpx2.Response)
             listed = wire.read_json(reply.content).get("data")
-        except (self._sdk.APIError, TransientFailure):
+        except (self.server.sdk.APIError, TransientFailure):
             return None
         if not isinstance(listed, list):
             return None
         return sorted(str(model["id"]) for model in listed if "id" in model)
 
-    def _shown(self, message: str) -> str:
+    def shown(self, message: str) -> str:
         """Return what a server said as it may be shown: without the key, as a sentence."""
-        if self._key:
-            message = message.replace(self._key, "***")
+        if self.server.key:
+            message = message.replace(self.server.key, "***")
         return f"{message}." if message and message[-1] not in ".!?" else message
 
-    def _cause(self, error: Exception) -> str:
+    def cause(self, error: Exception) -> str:
         cause: BaseException = error
         while cause.__cause__ is not None:  # the SDK and its transport wrap each in its own way
             cause = cause.__cause__
-        return self._shown(f"{type(cause).__name__}: {cause}").rstrip(".")
+        return self.shown(f"{type(cause).__name__}: {cause}").rstrip(".")
 
 
 def counted(value: Any, text: str) -> int:
@@ -292,6 +303,6 @@ def counted(value: Any, text: str) -> int:
     return value if is_counted else estimate_tokens(text)
 
 
-def _is_out_of_money(status: int, codes: str, message: str) -> bool:
+def is_out_of_money(status: int, codes: str, message: str) -> bool:
     has_code = status in (400, 403, 429) and any(word in codes for word in OUT_OF_MONEY)
     return status == 402 or has_code or (status == 400 and "credit balance" in message)

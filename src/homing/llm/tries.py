@@ -55,9 +55,7 @@ class Caller:
     def __init__(self, name: str, limits: Limits) -> None:
         """Begin; `name` is the server's, for error messages."""
         self.limits = limits
-        self.limiter = Limiter(
-            Pace(limits.max_concurrency, patience_s=PATIENCE * limits.timeout_s)
-        )
+        self.limiter = Limiter(Pace(limits.max_concurrency, patience_s=PATIENCE * limits.timeout_s))
         self._name = name
         # Seeded by the system: jobs that were turned away together must not come back together.
         self._random = random.Random()

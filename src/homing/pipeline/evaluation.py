@@ -44,6 +44,7 @@ from homing.pipeline.language_models import ledger_path
 from homing.pipeline.pooling import assessed
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.retrieval.models import find_model
+from homing.retrieval.truncating import TruncatedEncoder
 from homing.settings import Settings
 from homing.types import Encoder, Evaluation, Retriever
 
@@ -137,7 +138,8 @@ def evaluate_stage(job: Job) -> StageResult:
         lambda: _evaluate_into(job, names),
         describe_evaluated,
         inputs=inputs,
-        settings=settings.evaluate.affecting_result() | {"max_tokens": settings.train.max_tokens},
+        settings=settings.evaluate.affecting_result()
+        | {"max_tokens": settings.train.max_tokens, "dimensions": settings.train.dimensions},
         rooms=ROOMS,
         outputs=[EVALUATION],
     )
@@ -150,19 +152,33 @@ def describe_evaluated(summary: Mapping[str, Any]) -> str:
 
 
 def standard_contenders(
-    base_model: str, encoders: Mapping[str, SentenceTransformerEncoder]
+    base_model: str,
+    encoders: Mapping[str, SentenceTransformerEncoder],
+    dimensions: Sequence[int] = (),
 ) -> list[Contender]:
-    """Return the base, the tuned models, BM25, and BM25 fused with base and tuned."""
+    """Return the base, the tuned models, BM25, BM25 fused with base and tuned, and shorter vectors.
+
+    Args:
+        encoders: Of base and tuned models, by name.
+        dimensions: Lengths to which the tuned model's vectors are cut, each a contender such as
+            "tuned@128"; none as long as the whole vectors.
+    """
     specs = {BASE: base_model, **FOLDERS}
     return [
         *(Contender(name, specs[name], given=encoder) for name, encoder in encoders.items()),
         *(Contender(name, spec) for name, spec in WITH_WORDS.items()),
+        *(
+            Contender(f"{TUNED}@{n}", f"{MODEL}?dimensions={n}", given=TruncatedEncoder(tuned, n))
+            for n in sorted(set(dimensions), reverse=True)
+            if (tuned := encoders[TUNED]).dimensions > n
+        ),
     ]
 
 
 def further_contenders(settings: Settings) -> list[Contender]:
     """Return the contenders that the settings name beside a workspace's own, which must fit."""
-    return parse_beside(settings.evaluate.contenders, [BASE, *FOLDERS, *WITH_WORDS])
+    cut = [f"{TUNED}@{n}" for n in set(settings.train.dimensions)]
+    return parse_beside(settings.evaluate.contenders, [BASE, *FOLDERS, *WITH_WORDS, *cut])
 
 
 def with_seconds(evaluation: Evaluation, seconds: Mapping[str, float]) -> Evaluation:
@@ -187,7 +203,7 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     evaluation = measure(
         dataset,
         [
-            *standard_contenders(settings.train.base_model, encoders),
+            *standard_contenders(settings.train.base_model, encoders, settings.train.dimensions),
             *further_contenders(settings),
         ],
         split=pick_split(dataset, "test"),

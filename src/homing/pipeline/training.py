@@ -235,7 +235,7 @@ def describe_trained(summary: Mapping[str, Any]) -> str:
     log = summary["log"]
     pairs = plural(log["n_pairs"], "pair")
     if log["settings"].get("recipe") == RERANKER:
-        return f"{pairs} → {log['note']}{_mined(log)}"
+        return f"{pairs} → {log['note'].removesuffix('.')}{_mined(log)}"
     if log["kept"] == "base":
         where = "on dev" if log["dev"] else "on training questions that were held out"
         return f"{pairs} → the base model is kept: nothing was better {where}"

@@ -28,9 +28,10 @@ def unlabelled_questions(dataset: Dataset, split: str, settings: TrainingSetting
     from homing.training.negatives import held_out_groups
     from homing.training.settings import offline_limit
 
-    by_recipe = {QUERY: settings.query, STATIC: settings.static}
-    own = by_recipe.get(settings.recipe)
-    if own is None or not own.offline_questions or not own.teacher_weight:
+    if settings.recipe not in (QUERY, STATIC):
+        return []
+    own = settings.query if settings.recipe == QUERY else settings.static
+    if not own.offline_questions or not own.teacher_weight:
         return []
     hidden = held_out_groups(dataset, split)
     seen = [p for i, p in dataset.corpus.items() if dataset.group_of(i) not in hidden]

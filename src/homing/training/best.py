@@ -54,7 +54,11 @@ class BestWeights:
         from safetensors.torch import save_file
 
         better = score > self.best_score
-        self.dev = [row for row in self.dev if row[0] < step] + [(step, score)]
+        # Later steps are from before training went back; the one whose weights are kept stays.
+        rows = {at: value for at, value in self.dev if at < step or at == self.step}
+        if better or step != self.step:
+            rows[step] = score
+        self.dev = sorted(rows.items())
         if better:
             self.step, self._score = step, score
         if better and is_main():

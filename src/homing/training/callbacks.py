@@ -129,7 +129,9 @@ def make_callback(
                     best.offer(model, state.global_step, value)
                 pace.dev = f"dev nDCG@10 {value:.3f} (base {best.base_score:.3f})"
                 if log is not None:
+                    due = control.should_log  # which logging clears, though the loss is to come
                     log({"dev_ndcg@10": value})
+                    control.should_log = due
             pace.show()
             task.advance()
 

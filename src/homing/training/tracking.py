@@ -15,6 +15,8 @@ from homing.training.job import TrainingJob
 
 FOLDER = "tracking"
 PROJECT = "homing"
+OF_EXTRA = frozenset({"tensorboard"})
+"""Trackio brings a web framework of its own and is left to those who want it."""
 PLACES = {"tensorboard": "TENSORBOARD_LOGGING_DIR", "trackio": "TRACKIO_DIR"}
 """Library -> the variable in which it is told where to write."""
 LOOK = {"tensorboard": "tensorboard --logdir {0}", "trackio": "TRACKIO_DIR={0} trackio show"}
@@ -31,8 +33,11 @@ def tracking_folder(job: TrainingJob) -> Path:
 
 def check_tracking(track: str | None) -> None:
     """Raise `MissingDependencyError` if the library that is asked for is not installed."""
-    if track is not None and importlib.util.find_spec(track) is None:
+    if track is None or importlib.util.find_spec(track) is not None:
+        return
+    if track in OF_EXTRA:
         raise MissingDependencyError.for_extra(track, "track")
+    raise MissingDependencyError(f"{track} is not installed. Install it with: pip install {track}")
 
 
 @contextmanager
@@ -54,7 +59,8 @@ def tracked(job: TrainingJob, run: str) -> Iterator[dict[str, str]]:
         folder.mkdir(parents=True, exist_ok=True)
         say(f"train: curves are in {folder}; look with: {LOOK[track].format(folder)}")
     try:
-        yield {"report_to": track, "project": PROJECT, "run_name": run}
+        named = {"project": PROJECT, "run_name": run} if track == "trackio" else {}
+        yield {"report_to": track, **named}
     finally:
         if before is None:
             del os.environ[variable]

@@ -69,8 +69,8 @@ def train(
     )
     if n_ranks() > 1 and settings.recipe not in OF_SEVERAL_PROCESSES:
         raise UsageError(
-            f"The recipe {settings.recipe} works in one process, but {n_ranks()} were launched. Run "
-            "it without the launcher, or take --recipe full."
+            f"The recipe {settings.recipe} works in one process, but {n_ranks()} were launched. "
+            "Run it without the launcher, or take --recipe full."
         )
     return find_recipe(settings.recipe)(job)
 
