@@ -85,9 +85,13 @@ def test_a_loss_that_rises_far_is_seen_and_one_that_trembles_is_not() -> None:
     for step in range(1, 200):
         trembling.see_loss(step, 0.02 + 0.5 * (step % 3 == 0))
         watch.see_loss(step, 1.0 / step)
-    with pytest.raises(Diverged, match=r"the loss has risen to \d\.\d+ at step") as seen:
+
+    def rise() -> None:
         for step in range(200, 300):
             watch.see_loss(step, 3.0)
+
+    with pytest.raises(Diverged, match=r"the loss has risen to \d\.\d+ at step") as seen:
+        rise()
     assert 200 <= seen.value.step + WINDOW - 1 < 210
     assert seen.value.step <= 200
 

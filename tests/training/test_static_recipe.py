@@ -1,4 +1,4 @@
-"""A static model distilled for real: what it keeps, how it loads, and that it is always the same."""
+"""A static model distilled for real: what it keeps, how it loads, and that it stays the same."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from homing.numbers import (
     counted,
     duration,
     measure_name,
+    percent,
     percent_range,
     plain,
 )
@@ -27,6 +28,7 @@ from homing.reporting.naming import short_name
 from homing.reporting.snippets import prompt_sentence, snippets
 from homing.reporting.sources import describe_questions
 from homing.reporting.verdict import INDEX_STAYS, UNIT_NAMES, keeps_index, open_report
+from homing.types import TrainingLog
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 TAGS = ["sentence-transformers", "feature-extraction", "sentence-similarity", "retrieval", "homing"]
@@ -138,8 +140,18 @@ def _training(data: ReportData) -> str:
     return plain(
         f"## Training\n\n{counted(log.n_pairs, 'pair')} of question and passage "
         f"({counted(log.n_passages, 'passage')}, {counted(log.n_tokens, 'token')}) in "
-        f"{duration(log.seconds)}; {LOSSES.get(log.settings.get('recipe', ''), LOSSES['full'])}. "
-        f"Kept by development nDCG@10: {kept}."
+        f"{duration(log.seconds)}; {LOSSES.get(log.settings.get('recipe', ''), LOSSES['full'])}"
+        f"{_mined(log)}. Kept by development nDCG@10: {kept}."
+    )
+
+
+def _mined(log: TrainingLog) -> str:
+    share = log.false_negative_fraction
+    if share is None:
+        return ""
+    return (
+        f", and mined passages beside them, of whose candidates {percent(share)} were passed over "
+        "as probable answers"
     )
 
 

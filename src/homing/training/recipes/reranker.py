@@ -35,6 +35,7 @@ from homing.training.job import TrainingJob
 from homing.training.merging import Merge
 from homing.training.mining import describe_mined, mine_for
 from homing.training.models import quiet_libraries
+from homing.training.negatives import Mined
 from homing.training.pairs import PairCollator, Row, question_rows
 from homing.training.recipes.full import CHECKPOINTS, job_key
 from homing.training.reranker_dev import RerankedScore
@@ -68,20 +69,11 @@ def tune(job: TrainingJob) -> TrainingLog:
     floor = _floor(model, dev, goes_on)
     checkpoints = job.out / CHECKPOINTS
     best = BestWeights(checkpoints, floor.score, job_key(job.base_model, settings, examples))
-    merge = Merge(model, settings.merge_weight or 1.0 if goes_on else 1.0)
+    # A head that was drawn is nothing to average with.
+    merge = Merge(model, (settings.merge_weight or 1.0) if goes_on else 1.0)
     rows = question_rows(examples)
-    collator = PairCollator(
-        rows,
-        job.dataset,
-        mined,
-        split=job.split,
-        n_negatives=settings.reranker.n_negatives,
-        whole_fraction=settings.whole_fraction,
-        seed=settings.seed,
-        as_list=settings.reranker.loss == "listwise",
-    )
     with quiet_libraries():
-        history, n_tokens = _fit(job, model, rows, collator, best, merge, dev)
+        history, n_tokens = _fit(job, model, rows, _collator(job, rows, mined), best, merge, dev)
         note = save_reranker(job, model, best, merge, floor)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return TrainingLog(
@@ -97,6 +89,20 @@ def tune(job: TrainingJob) -> TrainingLog:
         settings=asdict(settings),
         false_negative_fraction=mined.false_negative_fraction,
         note=note,
+    )
+
+
+def _collator(job: TrainingJob, rows: Sequence[Row], mined: Mined) -> PairCollator:
+    settings = job.settings
+    return PairCollator(
+        rows,
+        job.dataset,
+        mined,
+        split=job.split,
+        n_negatives=settings.reranker.n_negatives,
+        whole_fraction=settings.whole_fraction,
+        seed=settings.seed,
+        as_list=settings.reranker.loss == "listwise",
     )
 
 
