@@ -33,6 +33,13 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute as other libraries do by default, on processors with fast bfloat16 too."""
+    for module in ("retrieval.encoders", "training.arguments"):
+        monkeypatch.setattr(f"homing.{module}.has_fast_bf16", lambda _: False)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real sentence-transformers model of 2 layers and 32 dimensions, random weights."""

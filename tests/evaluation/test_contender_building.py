@@ -95,6 +95,7 @@ def test_static_models_and_rerankers_take_part(
     assert len(fingerprints([Contender("read", f"rerank(plain,{tiny_reranker},3)")])) == 1
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_an_endpoint_finds_what_the_model_behind_it_finds(tiny_model: Path, tmp_path: Path):
     asked = ["how long is parental leave", "travel"]
     with TestServer(embedder=ModelVectors(tiny_model)) as server:

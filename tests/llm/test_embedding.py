@@ -42,6 +42,7 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("refused", [(), ("encoding_format",)], ids=["base64", "floats"])
 def test_vectors_are_those_of_the_model_that_is_served(
     server_factory: ServerFactory, tiny_model: Path, refused: tuple[str, ...]

@@ -96,3 +96,24 @@ def test_any_dataset_may_be_compared_over_an_endpoint_and_keeps_its_vectors_with
         assert server.counts.n_repeated == 0
         assert (tmp_path / "shared.sqlite").exists()
         assert found.evaluation.contenders["both"].chosen.startswith(("z-scores", "reciprocal"))
+
+
+def test_contenders_of_a_workspace_are_found_in_the_ledger_that_its_settings_name(
+    copied: Path, tmp_path: Path
+) -> None:
+    named = tmp_path / "shared.sqlite"
+    with open_job(copied, create=False, overrides={"write.ledger": str(named)}):
+        pass
+    with TestServer() as server:
+        for out in ("first", "second"):
+            evaluate_dataset(
+                copied,
+                ["words=bm25", "there=openai:any?dimensions=16"],
+                out=tmp_path / out,
+                overrides={"evaluate.base_url": server.url},
+            )
+        assert server.counts.answered > 0
+        assert server.counts.n_repeated == 0
+    with Ledger(named) as ledger:
+        assert ledger.spent(purpose="embed").n_calls > 0
+    assert not (copied / "ledger.sqlite").exists()

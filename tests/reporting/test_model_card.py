@@ -91,3 +91,14 @@ def test_a_card_for_others_does_not_call_the_questions_theirs() -> None:
     card = render_model_card(given)
     assert "102 of its maker's own test questions, each searched in 34 passages" in card
     assert "your" not in card.split("## Use")[0]
+
+
+def test_the_card_says_what_a_recipe_minimised_and_that_an_index_stays() -> None:
+    data = handbook_report()
+    assert data.training is not None
+    assert "symmetric InfoNCE" in render_model_card(data)
+    log = replace(data.training, index_stays=True, settings={"recipe": "query"})
+    card = render_model_card(replace(data, training=log))
+    assert "over the whole corpus" in card
+    assert "symmetric InfoNCE" not in card
+    assert "- The stored index stays valid" in card

@@ -231,6 +231,17 @@ def test_prompts_are_handed_to_the_libraries_that_would_drop_them() -> None:
     )
 
 
+def test_a_tower_for_questions_is_asked_for_by_name_where_the_library_would_not() -> None:
+    model = ModelFacts("m", "BAAI/bge-small-en", BGE, two_towers=True)
+    transformers, llama_index, langchain = snippets(model)
+    assert "encode_query" in transformers.code
+    assert "self._model.encode_query(query, normalize_embeddings=True)" in llama_index.code
+    assert 'TwoTowers(model_name="m"' in llama_index.code
+    assert f'query_encode_kwargs={{"prompt": "{BGE}", "task": "query", ' in langchain.code
+    for snippet in (llama_index, langchain):
+        ast.parse(snippet.code)
+
+
 def test_the_report_shows_what_was_tried_and_marks_what_was_kept() -> None:
     page = render_report(handbook_report())
     table = re.search(r'<table id="trials">.*?</table>', page, re.DOTALL)

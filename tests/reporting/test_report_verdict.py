@@ -9,6 +9,7 @@ from handbook_report import handbook_report
 
 from homing.numbers import plain
 from homing.reporting.data import ReportData
+from homing.reporting.render import render_report
 from homing.reporting.sources import describe_questions
 from homing.reporting.verdict import open_report
 from homing.types import Audit, Comparison, ContenderResult, Interval, Verdict
@@ -234,3 +235,14 @@ def test_given_questions_are_the_users_own_not_anybodys() -> None:
     assert describe_questions(given) == "102 of your own test questions"
     assert describe_questions(given, "its maker's") == "102 of its maker's own test questions"
     assert describe_questions(data) == "102 test questions written by the offline writer"
+
+
+def test_where_passages_keep_their_vectors_the_index_stays_and_the_page_says_so() -> None:
+    data = handbook_report()
+    assert data.training is not None
+    assert "index" not in " ".join(open_report(data).sentences)
+    stays = replace(data, training=replace(data.training, index_stays=True))
+    assert "The stored index stays valid" in open_report(stays).sentences[-1]
+    assert "The stored index stays valid" in render_report(stays)
+    kept_base = replace(data, training=replace(data.training, index_stays=True, kept="base"))
+    assert "index stays" not in " ".join(open_report(kept_base).sentences)

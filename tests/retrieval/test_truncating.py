@@ -16,6 +16,7 @@ pytest.importorskip("sentence_transformers")
 TEXTS = list(HANDBOOK.values())
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_they_are_what_sentence_transformers_gives_for_truncate_dim(tiny_model: Path) -> None:
     from sentence_transformers import SentenceTransformer
 

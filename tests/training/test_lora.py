@@ -72,6 +72,7 @@ def test_it_learns_and_the_merged_folder_needs_no_peft(tiny_model: Path, tmp_pat
     subprocess.run([sys.executable, "-c", script, tmp_path / "m"], check=True)
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("weight", [1.0, 0.5])
 def test_merged_weights_say_what_peft_says_of_base_and_factors(
     tiny_model: Path, tmp_path: Path, weight: float
@@ -153,6 +154,7 @@ def test_no_adapter_is_left_beside_a_base_that_was_kept(tiny_model: Path, tmp_pa
     np.testing.assert_array_equal(vectors(tmp_path / "m"), vectors(tiny_model))
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_the_best_checkpoint_is_kept_with_its_own_factors(tiny_model: Path, tmp_path: Path) -> None:
     scores = iter([0.1, 0.9, 0.5])
     seen: list[np.ndarray] = []

@@ -74,6 +74,7 @@ def test_questions_find_more_and_passages_keep_every_bit(tiny_model: Path, tuned
     assert np.abs(model.encode_queries(PASSAGES) - base.encode_queries(PASSAGES)).max() > 0.01
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_the_folder_loads_without_homing_and_routes_each_side(
     tiny_model: Path, tuned: Path, tmp_path: Path
 ) -> None:

@@ -19,13 +19,7 @@ from homing.retrieval.models import load_sentence_transformer
 from homing.retrieval.static import load_static
 from homing.training.settings import StaticSettings, TrainingSettings
 from homing.training.static_fit import first_vectors
-from homing.training.static_tokens import (
-    bare_tokenizer,
-    counted_tokens,
-    frequent_words,
-    token_vectors,
-    with_words,
-)
+from homing.training.static_tokens import bare_tokenizer, counted_tokens, token_vectors
 from homing.training.trainer import train
 from homing.types import Encoder, Passage, Qrel, Query
 
@@ -56,6 +50,18 @@ def hits(encoder: Encoder) -> float:
     best = (q @ encoder.encode_passages(dataset.passage_texts()).T).argmax(axis=1)
     ids = dataset.passage_ids()
     return float(np.mean([ids[b] in r for b, r in zip(best, relevant.values(), strict=True)]))
+
+
+def margin(encoder: Encoder) -> float:
+    """Mean lead of the right passage over the best of the others, for all 24 questions."""
+    dataset = handbook()
+    relevant = dataset.split("train")
+    q = encoder.encode_queries([dataset.queries[i].text for i in relevant])
+    scores = q @ encoder.encode_passages(dataset.passage_texts()).T
+    ids = dataset.passage_ids()
+    is_right = np.array([[i in right for i in ids] for right in relevant.values()])
+    best_right = np.where(is_right, scores, -np.inf).max(axis=1)
+    return float((best_right - np.where(is_right, -np.inf, scores).max(axis=1)).mean())
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +140,7 @@ def test_unlabelled_questions_teach_about_passages_that_nobody_asked_about(
             settings=SETTINGS,
             unlabelled=unlabelled,
         )
-        found.append(hits(encoder_for(str(tmp_path / name))))
+        found.append(margin(encoder_for(str(tmp_path / name))))
     assert found[1] > found[0]
 
 
@@ -148,25 +154,9 @@ def test_same_seed_same_bytes(tiny_model: Path, tmp_path: Path) -> None:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_words_of_the_corpus_become_tokens(tiny_model: Path) -> None:
-    model = load_sentence_transformer(str(tiny_model), device="cpu")
-    bare = bare_tokenizer(model)
-    texts = ["The photocopier is not a Photocopier.", "photocopier, scanner; scanner", "badge"]
-    words = frequent_words(bare, texts, most=10, min_count=2)
-    assert words == ["photocopier", "scanner"]
-    assert frequent_words(bare, texts, most=1, min_count=2) == ["photocopier"]
-    tokenizer = with_words(bare, words)
-    first = bare.get_vocab_size()
-    assert tokenizer.encode("a photocopier", add_special_tokens=False).ids[1:] == [first]
-    vectors = token_vectors(model, words)
-    assert len(vectors) == tokenizer.get_vocab_size() == first + 2
-    alone = model.encode(["photocopier"], normalize_embeddings=True)[0]
-    np.testing.assert_allclose(vectors[first], alone, atol=1e-5)
-
-
 def test_each_token_is_what_the_teacher_makes_of_it_alone(tiny_model: Path) -> None:
     model = load_sentence_transformer(str(tiny_model), device="cpu")
-    vectors = token_vectors(model, [])
+    vectors = token_vectors(model)
     token = model.tokenizer.convert_tokens_to_ids("badge")
     alone = model.encode(["badge"], normalize_embeddings=True)[0]
     np.testing.assert_allclose(vectors[token], alone, atol=1e-5)
@@ -176,8 +166,8 @@ def test_each_token_is_what_the_teacher_makes_of_it_alone(tiny_model: Path) -> N
 def test_frequent_tokens_start_lighter(tiny_model: Path) -> None:
     model = load_sentence_transformer(str(tiny_model), device="cpu")
     tokens = counted_tokens(bare_tokenizer(model), PASSAGES)
-    rows = first_vectors(token_vectors(model, []), tokens, 0.01)
+    rows = first_vectors(token_vectors(model), tokens, 0.01)
     ids = model.tokenizer.convert_tokens_to_ids
-    unweighted = first_vectors(token_vectors(model, []), tokens, 1e9)
+    unweighted = first_vectors(token_vectors(model), tokens, 1e9)
     share = np.linalg.norm(rows, axis=1) / np.maximum(np.linalg.norm(unweighted, axis=1), 1e-9)
     assert share[ids("the")] < share[ids("badge")] < 1

@@ -154,5 +154,5 @@ def test_a_recipe_for_one_process_says_so(
             base_model=str(tiny_model),
             out=tmp_path / "m",
             settings=TrainingSettings(recipe="query", device="cpu"),
-            split="train",
+            split="all",
         )

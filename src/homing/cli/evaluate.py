@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from homing.cli import options
@@ -31,14 +32,15 @@ def evaluate(
 ) -> int:
     """Compare retrievers on the same questions."""
     from homing.cli.stages import run_stage
-    from homing.errors import UsageError
     from homing.pipeline import evaluate_dataset
-    from homing.workspace import Workspace
 
     overrides = options.overrides(
         set_,
+        train__max_tokens=max_tokens,
         evaluate__seed=seed,
         evaluate__base_url=base_url,
+        evaluate__general=options.general_sets(general),
+        evaluate__costs=costs,
         evaluate__judge=judge,
         evaluate__judge_base_url=judge_base_url,
         evaluate__judge_budget=judge_budget,
@@ -46,34 +48,38 @@ def evaluate(
     )
     with answering(json_output=json_output, quiet=quiet) as answer:
         if contender:
-            limit = {} if max_tokens is None else {"train.max_tokens": max_tokens}
             result = evaluate_dataset(
                 dataset,
                 contender,
                 split=split,
                 out=out,
                 config=config,
-                overrides=overrides | limit,
+                overrides=overrides,
                 general=general or (),
                 costs=bool(costs),
             )
             answer.data, answer.text = result.as_json(), result.text
-        elif Workspace.is_at(dataset):
-            if (split, out, max_tokens) != (None, None, None):
-                raise UsageError(
-                    "Comparing a workspace's own models takes no --split, --out or --max-tokens; "
-                    "name what to compare with --contender."
-                )
-            asked = options.overrides(
-                evaluate__general=options.general_sets(general), evaluate__costs=costs
-            )
-            run_stage("evaluate", dataset, answer, config=config, overrides=asked | overrides)
         else:
-            raise UsageError(
-                f"{dataset} is not a workspace, so name what to compare: "
-                f"homing evaluate {dataset} --contender bm25=bm25"
-            )
+            _check_own(dataset, says_how=(split, out, max_tokens) != (None, None, None))
+            run_stage("evaluate", dataset, answer, config=config, overrides=overrides)
     return gate_code(answer.data) if gate else 0
+
+
+def _check_own(dataset: Path, *, says_how: bool) -> None:
+    """Raise `UsageError` if there are no models of a workspace's own to compare as it made them."""
+    from homing.errors import UsageError
+    from homing.workspace import Workspace
+
+    if not Workspace.is_at(dataset):
+        raise UsageError(
+            f"{dataset} is not a workspace, so name what to compare: "
+            f"homing evaluate {dataset} --contender bm25=bm25"
+        )
+    if says_how:
+        raise UsageError(
+            "Comparing a workspace's own models takes no --split, --out or --max-tokens; "
+            "name what to compare with --contender."
+        )
 
 
 def gate_code(summary: Mapping[str, Any]) -> int:

@@ -101,7 +101,7 @@ def open_job(
     workspace = Workspace(folder, create=create)
     own = workspace.path(SETTINGS_FILE)
     is_workspace = Workspace.is_at(workspace.folder)
-    settings = load_settings(config or (own if is_workspace and own.is_file() else None), overrides)
+    settings = load_settings(config or own_settings(workspace.folder), overrides)
     if create and not is_workspace:
         # Before a folder is made for nothing.
         check_sources(settings.sources, workspace.folder)
@@ -112,6 +112,12 @@ def open_job(
             if keep_settings and not is_same:
                 workspace.write_text(SETTINGS_FILE, text)
         yield Job(workspace, settings)
+
+
+def own_settings(folder: str | Path) -> Path | None:
+    """Return the settings file of a workspace; None where there is none, or no workspace."""
+    path = Path(folder).expanduser() / SETTINGS_FILE
+    return path if Workspace.is_at(folder) and path.is_file() else None
 
 
 def check_sources(sources: Sequence[str], folder: Path) -> None:

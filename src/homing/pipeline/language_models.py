@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homing.pipeline.job import Job
-from homing.settings import WriteSettings
+from homing.pipeline.job import Job, own_settings
+from homing.settings import WriteSettings, load_settings
 from homing.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -88,7 +88,15 @@ def ledger_path(job: Job) -> Path:
 
 
 def ledger_beside(source: str | Path, given: str | None, out: str | Path | None) -> Path | None:
-    """Return where paid calls are kept: the file given, else the workspace's, else in `out`."""
+    """Return where paid calls are kept: the file given, else the workspace's, else in `out`.
+
+    A workspace's is the one that its own settings name, so that what it paid for is found.
+
+    Raises:
+        UsageError: The workspace's settings cannot be read.
+    """
+    if not given and (own := own_settings(source)) is not None:
+        given = load_settings(own).write.ledger
     if given:
         return Path(given).expanduser()
     folder = source if Workspace.is_at(source) else out

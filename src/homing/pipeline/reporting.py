@@ -38,7 +38,7 @@ from homing.reporting.model_card import render_model_card
 from homing.reporting.render import render_report
 from homing.reporting.terminal import summary_lines
 from homing.reporting.verdict import open_report
-from homing.types import Evaluation
+from homing.types import Evaluation, Rejection
 from homing.workspace import Manifest
 
 STAGES_BEFORE = ("ingest", "write", "curate", "train", "evaluate")
@@ -73,9 +73,7 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
     return ReportData(
         title=_title(job.settings.sources),
         created=manifests["evaluate"].started[:10],
-        command=shlex.join(
-            ["homing", "run", "--config", f"{folder}/{SETTINGS_FILE}", "--out", folder]
-        ),
+        command=_command(folder),
         evaluation=evaluation,
         dataset=dataset_facts(dataset, len(document_paths)),
         model=ModelFacts(
@@ -90,11 +88,7 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
         groups=dataset.groups,
         document_paths=document_paths,
         document_files={d: files[path] for d, path in document_paths.items() if path in files},
-        rejections=[
-            rejection
-            for stage in ("ingest", "write", "curate")
-            for rejection in load_rejections(job.path(f"{REJECTIONS}/{stage}.parquet"))
-        ],
+        rejections=_rejections(job),
         funnel=read_funnel(summaries["curate"]),
         audit=load_audit(summaries["curate"]),
         training=load_log(summaries["train"]),
@@ -106,6 +100,20 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
         base_name=BASE,
         tuned_name=TUNED,
     )
+
+
+def _command(folder: str) -> str:
+    """Return what makes all of it again, for a shell."""
+    parts = ["homing", "run", "--config", f"{folder}/{SETTINGS_FILE}", "--out", folder]
+    return shlex.join(parts)
+
+
+def _rejections(job: Job) -> list[Rejection]:
+    return [
+        rejection
+        for stage in ("ingest", "write", "curate")
+        for rejection in load_rejections(job.path(f"{REJECTIONS}/{stage}.parquet"))
+    ]
 
 
 def judgements(dataset: Dataset, split: str) -> dict[str, dict[str, int]]:

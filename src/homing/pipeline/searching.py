@@ -12,7 +12,7 @@ from homing.errors import UsageError
 from homing.evaluation.building import Builder
 from homing.evaluation.contenders import Contender, in_building_order, parse_contenders
 from homing.pipeline.evaluation import BASE, TUNED
-from homing.pipeline.job import EMBEDDINGS, MODEL
+from homing.pipeline.job import EMBEDDINGS, MODEL, own_settings
 from homing.pipeline.language_models import ledger_beside
 from homing.retrieval.search import search
 from homing.settings import Settings, load_settings
@@ -20,7 +20,6 @@ from homing.types import query_id
 from homing.workspace import Workspace
 
 ASKED = "asked"
-SETTINGS = "homing.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def search_dataset(
     """
     if not question.strip():
         raise UsageError("The question is empty: homing search DATASET 'how do I …'.")
-    settings = load_settings(config or _own_settings(source), overrides)
+    settings = load_settings(config or own_settings(source), overrides)
     dataset = load_dataset(source)
     ordered = _contenders(source, contenders, settings)
     builder = Builder(
@@ -103,12 +102,6 @@ def search_dataset(
             found.setdefault(passage_id, {})[contender.name] = (rank, score)
     names = tuple(contender.name for contender in ordered)
     return Searched(question, names, _findings(dataset, question, found))
-
-
-def _own_settings(source: str | Path) -> Path | None:
-    """Return the settings that a workspace was made with."""
-    path = Path(source) / SETTINGS
-    return path if Workspace.is_at(source) and path.is_file() else None
 
 
 def _contenders(

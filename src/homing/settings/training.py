@@ -142,19 +142,13 @@ class AdapterSettings(Section):
 class StaticSettings(Section):
     """The recipe static: a vector for each token, distilled from base_model."""
 
-    words: int = Field(
-        2000, ge=0, description="At most this many words of the corpus become tokens of their own."
-    )
-    min_word_count: int = Field(
-        3, ge=1, description="How often a word must stand in the corpus for that."
-    )
     smoothing: float = Field(
-        0.01,
+        0.001,
         gt=0,
         description="A token of probability p starts with the weight smoothing / (smoothing + p).",
     )
     place_weight: float = Field(
-        1.0,
+        3.0,
         ge=0,
         description="Weight of lying where base_model puts a text, beside ranking as it ranks.",
     )

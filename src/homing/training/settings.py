@@ -25,7 +25,7 @@ EPOCHS_AND_RATE: Mapping[RecipeName, tuple[int, float]] = {
     "lora": (2, 5e-4),
     "query": (3, 1e-4),
     "adapter": (1, 1.0),  # neither is used: a map is fitted, not trained in epochs
-    "static": (10, 3e-3),
+    "static": (20, 3e-3),
     "reranker": (2, 5e-5),
 }
 """Recipe -> epochs and peak learning rate where none is given."""
@@ -109,8 +109,6 @@ class StaticSettings:
     """How `static` distils token vectors.
 
     Attributes:
-        words: Most words of the corpus that become tokens of their own.
-        min_word_count: How often a word must stand in the corpus for that.
         smoothing: A token of probability p starts with the weight smoothing / (smoothing + p).
         place_weight: Of lying where the teacher puts a text, beside ranking as it ranks.
         teacher_weight: Share of the teacher, BM25 fused with the base, in what a question with a
@@ -122,10 +120,8 @@ class StaticSettings:
             see, learnt from without a label; 0 for none.
     """
 
-    words: int = 2000
-    min_word_count: int = 3
-    smoothing: float = 0.01
-    place_weight: float = 1.0
+    smoothing: float = 0.001
+    place_weight: float = 3.0
     teacher_weight: float = 0.5
     teacher_temperature: float = 0.7
     batch_questions: int = 64

@@ -1,16 +1,12 @@
 """The rows of a static model: a teacher's tokenizer, and what it makes of each token alone.
 
-As in model2vec each token is shown to the teacher between the marks that it puts around every text;
-frequent words of the corpus that the tokenizer would cut into pieces become tokens of their own,
-where its algorithm allows (WordPiece takes the longest token that fits).
+As in model2vec each token is shown to the teacher between the marks that it puts around every text.
 
 Cost: one forward pass over a few tokens for each row.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +15,7 @@ import numpy as np
 from homing.errors import UsageError
 from homing.progress import track
 from homing.types import FloatArray, IntArray
+from homing.vectors import normalised
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
 BATCH = 512
 """Tokens shown to the teacher at a time."""
-MIN_WORD_LETTERS = 3
 
 
 def bare_tokenizer(model: SentenceTransformer) -> Tokenizer:
@@ -49,68 +45,22 @@ def bare_tokenizer(model: SentenceTransformer) -> Tokenizer:
     return tokenizer
 
 
-def frequent_words(
-    tokenizer: Tokenizer, texts: Sequence[str], *, most: int, min_count: int
-) -> list[str]:
-    """Return the most frequent words of the texts that the tokenizer cuts, most frequent first.
+def token_vectors(model: SentenceTransformer) -> FloatArray:
+    """Return the teacher's unit vector of each of its tokens alone, float32 (n_tokens, d).
 
-    Args:
-        most: At most so many.
-        min_count: Words that are rarer are left as they are cut.
-    """
-    if json.loads(tokenizer.to_str())["model"]["type"] != "WordPiece" or most == 0:
-        return []
-    counts: Counter[str] = Counter()
-    for text in texts:
-        normal = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
-        counts.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal))
-    known = tokenizer.get_vocab()
-    wanted = [
-        word
-        for word, count in counts.items()
-        if count >= min_count
-        and word not in known
-        and len(word) >= MIN_WORD_LETTERS
-        and word.isalpha()
-    ]
-    return sorted(wanted, key=lambda word: (-counts[word], word))[:most]
-
-
-def with_words(tokenizer: Tokenizer, words: Sequence[str]) -> Tokenizer:
-    """Return a WordPiece tokenizer for which these words are tokens, numbered after all others."""
-    from tokenizers import Tokenizer
-
-    if not words:
-        return tokenizer
-    state = json.loads(tokenizer.to_str())
-    first = tokenizer.get_vocab_size()
-    state["model"]["vocab"].update({word: first + i for i, word in enumerate(words)})
-    return Tokenizer.from_str(json.dumps(state))
-
-
-def token_vectors(model: SentenceTransformer, words: Sequence[str]) -> FloatArray:
-    """Return the teacher's unit vector of each of its tokens, then of each word, in their order.
-
-    What the teacher pads with and knows nothing of (its special tokens) is all zeros.
-
-    Returns:
-        float32 (n_tokens + n_words, d).
+    Its special tokens, such as what it pads with, are all zeros.
     """
     tokenizer = model.tokenizer
     before, after = _marks(tokenizer)
-    pieces = tokenizer(list(words), add_special_tokens=False)["input_ids"] if words else []
-    rows = [[i] for i in range(len(tokenizer))] + [list(ids) for ids in pieces]
-    order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), i))
-    vectors = np.zeros((len(rows), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
-    with track("Embedding tokens", len(rows)) as progress:
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            vectors[chosen] = _forward(model, [before + rows[i] + after for i in chosen])
-            progress.advance(len(chosen))
-    vectors[[i for i in tokenizer.all_special_ids if i < len(rows)]] = 0.0
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = vectors / np.maximum(lengths, np.float32(1e-12))
-    return unit
+    n_tokens = len(tokenizer)
+    vectors = np.zeros((n_tokens, int(model.get_embedding_dimension() or 0)), dtype=np.float32)
+    with track("Embedding tokens", n_tokens) as progress:
+        for start in range(0, n_tokens, BATCH):
+            ids = range(start, min(n_tokens, start + BATCH))
+            vectors[start : start + BATCH] = _forward(model, [[*before, i, *after] for i in ids])
+            progress.advance(len(ids))
+    vectors[[i for i in tokenizer.all_special_ids if i < n_tokens]] = 0.0
+    return normalised(vectors)
 
 
 def counted_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[IntArray, IntArray]]:

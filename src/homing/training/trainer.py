@@ -8,13 +8,15 @@ from pathlib import Path
 
 from homing.dataset import Dataset
 from homing.errors import UsageError
+from homing.progress import say
 from homing.ranks import n_ranks
 from homing.training.examples import training_examples
 from homing.training.job import DevScore, Recipe, RetrieverScore, TrainingJob
 from homing.training.settings import TrainingSettings, settled
 from homing.types import TrainingLog
 
-OF_SEVERAL_PROCESSES = ("full", "lora")
+OF_WEIGHTS = ("full", "lora")
+"""The recipes that train an encoder's weights in batches, as docs/training.md says."""
 
 
 def train(
@@ -53,7 +55,13 @@ def train(
         ModelNotFoundError: If the base model cannot be had.
         MissingDependencyError: If the libraries of the extra `train` are absent.
     """
-    settings = settled(settings or TrainingSettings(), training_examples(dataset, split))
+    settings = settings or TrainingSettings()
+    if n_ranks() > 1 and settings.recipe not in OF_WEIGHTS:
+        raise UsageError(
+            f"The recipe {settings.recipe} works in one process, but {n_ranks()} were launched. "
+            "Run it without the launcher, or take --recipe full."
+        )
+    settings = settled(settings, training_examples(dataset, split))
     job = TrainingJob(
         dataset=dataset,
         base_model=base_model,
@@ -67,10 +75,9 @@ def train(
         ledger=ledger,
         unlabelled=tuple(unlabelled),
     )
-    if n_ranks() > 1 and settings.recipe not in OF_SEVERAL_PROCESSES:
-        raise UsageError(
-            f"The recipe {settings.recipe} works in one process, but {n_ranks()} were launched. "
-            "Run it without the launcher, or take --recipe full."
+    if settings.dimensions and settings.recipe not in OF_WEIGHTS:
+        say(
+            f"train: {settings.recipe} makes whole vectors alone; --dimensions is for full and lora"
         )
     return find_recipe(settings.recipe)(job)
 

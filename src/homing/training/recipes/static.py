@@ -29,13 +29,7 @@ from homing.training.models import load_for_training, quiet_libraries, save_mode
 from homing.training.negatives import held_out_groups
 from homing.training.questions import Asked, asked_questions
 from homing.training.static_fit import Material, first_vectors, fit
-from homing.training.static_tokens import (
-    bare_tokenizer,
-    counted_tokens,
-    frequent_words,
-    token_vectors,
-    with_words,
-)
+from homing.training.static_tokens import bare_tokenizer, counted_tokens, token_vectors
 from homing.training.teaching import teach
 from homing.types import Encoder, FloatArray, TrainingLog
 
@@ -101,13 +95,11 @@ def _first(
     """Return the student's tokenizer, the rows that it starts from, and what it is tuned on."""
     own, tower = job.settings.static, encoder.towers.document
     ids, texts = _seen_passages(job)
-    bare = bare_tokenizer(tower)
-    words = frequent_words(bare, texts, most=own.words, min_count=own.min_word_count)
-    tokenizer = with_words(bare, words)
+    tokenizer = bare_tokenizer(tower)
     questions = asked_questions(examples, job.unlabelled)
     material = _material(tokenizer, teacher, questions, ids, texts)
-    vectors = token_vectors(tower, words)
-    return tokenizer, first_vectors(vectors, material.passage_tokens, own.smoothing), material
+    first = first_vectors(token_vectors(tower), material.passage_tokens, own.smoothing)
+    return tokenizer, first, material
 
 
 def static_model(tokenizer: Tokenizer, rows: FloatArray) -> SentenceTransformer:
