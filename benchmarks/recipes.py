@@ -4,8 +4,10 @@
 
 Runs `homing train --recipe NAME` with each recipe's defaults on the 668 questions that
 gpt-3.5-turbo wrote about Lyft's report, then one `homing evaluate` of all of them on its 790
-questions about Uber's, each model alone and fused with BM25 half and half. `static` is distilled
-from what `full` made, the reranker reads the first 20 of BM25 fused with the base. Recipes that
+questions about Uber's, each model alone and fused with BM25 half and half. Where a name ends in
+"+corpus", training saw the passages of Uber's report as well, as a corpus that nobody asked about:
+no question and no label of it. `full-query` is the query tower over what `full` made, `static` is
+distilled from `full`, the reranker reads the first 20 of BM25 fused with the base. Models that
 were trained are kept below benchmarks/results/recipes.work, so that a run that was stopped goes on.
 Writes benchmarks/results/recipes.{json,md}.
 """
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +32,52 @@ WORK = RESULTS / "recipes.work"
 DATA = ROOT.parent / "shared" / "data" / "sec10k" / "gpt-3.5-turbo"
 HOMING = (sys.executable, "-m", "homing")
 FLAGS = ("--max-tokens", "512", "--json")
-RECIPES = ("full", "lora", "query", "adapter", "static", "reranker")
 DEPTH = 20
 MEASURES = ("hit@1", "hit@5", "mrr@10", "ndcg@10")
 
 
-def train(recipe: str, data: Path) -> dict[str, Any]:
-    """Train one recipe, or return what an earlier run kept of it."""
-    out, kept = WORK / recipe, WORK / f"{recipe}.json"
+@dataclass(frozen=True)
+class Run:
+    """One model: its recipe, what it starts from, and whether it sees Uber's passages."""
+
+    recipe: str
+    base: str | None = None
+    sees_corpus: bool = False
+
+
+RUNS = {
+    "full": Run("full"),
+    "lora": Run("lora"),
+    "query": Run("query"),
+    "query+corpus": Run("query", sees_corpus=True),
+    "full-query+corpus": Run("query", base="full", sees_corpus=True),
+    "adapter": Run("adapter"),
+    "static+corpus": Run("static", base="full", sees_corpus=True),
+    "reranker": Run("reranker"),
+}
+
+
+def with_corpus(data: Path) -> Path:
+    """Write Lyft's questions over the passages of both reports; return the file."""
+    lyft, uber = (
+        json.loads((data / f"{name}_dataset.json").read_text(encoding="utf-8"))
+        for name in ("train", "val")
+    )
+    both = {**lyft, "corpus": {**lyft["corpus"], **uber["corpus"]}}
+    path = WORK / "both.json"
+    path.write_text(json.dumps(both), encoding="utf-8")
+    return path
+
+
+def train(name: str, data: Path) -> dict[str, Any]:
+    """Train one model, or return what an earlier run kept of it."""
+    run, out, kept = RUNS[name], WORK / name, WORK / f"{name}.json"
     if kept.is_file():
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
         return found
-    base = ["--base-model", str(WORK / "full")] if recipe == "static" else []
-    command = [*HOMING, "train", str(data / "train_dataset.json"), "--recipe", recipe, *base]
+    base = ["--base-model", str(WORK / run.base)] if run.base else []
+    source = with_corpus(data) if run.sees_corpus else data / "train_dataset.json"
+    command = [*HOMING, "train", str(source), "--recipe", run.recipe, *base]
     started = time.monotonic()
     answer = subprocess.run(
         [*command, "--out", str(out), *FLAGS], check=True, stdout=subprocess.PIPE, text=True
@@ -58,19 +94,19 @@ def train(recipe: str, data: Path) -> dict[str, Any]:
     return row
 
 
-def contenders_of(recipes: Sequence[str]) -> dict[str, str]:
+def contenders_of(names: Sequence[str]) -> dict[str, str]:
     """Return the contenders of the table: base, BM25, each recipe alone and with BM25."""
     found = {
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "bm25": "bm25",
         "bm25+base": "fusion(bm25,base,z,0.5)",
     }
-    for recipe in recipes:
-        folder = str(WORK / recipe)
-        if recipe == "reranker":
-            found[recipe] = f"rerank(bm25+base,{folder},{DEPTH})"
+    for name in names:
+        folder = str(WORK / name)
+        if RUNS[name].recipe == "reranker":
+            found[name] = f"rerank(bm25+base,{folder},{DEPTH})"
         else:
-            found |= {recipe: folder, f"bm25+{recipe}": f"fusion(bm25,{recipe},z,0.5)"}
+            found |= {name: folder, f"bm25+{name}": f"fusion(bm25,{name},z,0.5)"}
     return found
 
 
@@ -108,16 +144,16 @@ def main() -> None:
     """Train what is not trained yet, evaluate all, write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", default=",".join(RECIPES), help="recipes, by commas")
+    parser.add_argument("--only", default=",".join(RUNS), help="names, by commas")
     arguments = parser.parse_args()
-    recipes = [name for name in RECIPES if name in arguments.only.split(",")]
+    names = [name for name in RUNS if name in arguments.only.split(",")]
     WORK.mkdir(parents=True, exist_ok=True)
-    trained = {recipe: train(recipe, arguments.data) for recipe in recipes}
+    trained = {name: train(name, arguments.data) for name in names}
     result = {
         "command": "python benchmarks/recipes.py",
         "machine": describe_machine(),
         "trained": trained,
-        "evaluation": evaluate(arguments.data, contenders_of(recipes)),
+        "evaluation": evaluate(arguments.data, contenders_of(names)),
     }
     (RESULTS / "recipes.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (RESULTS / "recipes.md").write_text(markdown(result), encoding="utf-8")

@@ -15,6 +15,7 @@ from homing.pipeline import Outcome, run
 HANDBOOK_TEXT = Path(__file__).parents[1] / "reporting" / "handbook.txt"
 SETTINGS = {
     "ingest.max_tokens": 64,
+    "train.recipe": "full",
     "train.batch_passages": 4,
     "train.epochs": 2,
     "train.learning_rate": 2e-3,

@@ -1,10 +1,11 @@
 """The choice of a recipe: a ladder from no training to full training, climbed within minutes.
 
 From the cheapest: the base, `adapter`, `query`, `full` at two learning rates on a part of the
-passages, the better of them on all (successive halving, arXiv 1502.07943), and averages of what
-came out with the base. Each is scored on the dev questions. Kept is the simplest that is within one
-standard error of the best (Breiman et al., Classification and Regression Trees, 1984), because dev
-questions are few and what is simpler costs less and forgets less.
+passages, the better of them on all (successive halving, arXiv 1502.07943), averages of what came
+out with the base, and `query` once more over the best of those. Each is scored on the dev
+questions. Kept is the simplest that is within one standard error of the best (Breiman et al.,
+Classification and Regression Trees, 1984), because dev questions are few and what is simpler costs
+less and forgets less.
 
 Every rung is kept on disk the moment it is done, so that a stopped job does not climb it again.
 """
@@ -43,7 +44,8 @@ WEIGHTS = (0.75, 0.5)
 """Of the tuned weights in the averages with the base that are tried after training."""
 MAX_DEV_QUESTIONS = 200
 """More would cost each rung more than they tell."""
-SIMPLEST_FIRST = ("base", "adapter", "query", "full")
+BOTH = "full, query"
+SIMPLEST_FIRST = ("base", "adapter", "query", "full", BOTH)
 SCRATCH = "ladder"
 GENERAL = "python-docs"
 
@@ -74,6 +76,8 @@ class Ladder:
         settings: How to train; `recipe` is taken from the ladder, and given epochs and rates hold.
         split: What to learn from.
         minutes: How long to try; what was begun is finished.
+        cache_folder: Where vectors of the whole corpus are kept for an evaluation; None keeps them
+            until a recipe is chosen.
         general: Returns nDCG@10 of an encoder on questions that are not the user's; None measures
             nothing.
         max_forgetting: Most that an average may lose of that, in [0, 1], to be preferred.
@@ -88,6 +92,7 @@ class Ladder:
         settings: TrainingSettings,
         split: str,
         minutes: float,
+        cache_folder: Path | None = None,
         general: Callable[[Encoder], float] | None = None,
         max_forgetting: float = 0.02,
     ) -> None:
@@ -98,6 +103,7 @@ class Ladder:
         key = content_id(base_model, json.dumps(asdict(settings), sort_keys=True), split)
         self.folder = out / SCRATCH / key
         narrow = with_rivals_alone(few_questions(dataset, settings.seed), DEV)
+        self.cache_folder = cache_folder or self.folder / "vectors"
         self.dev = DevScorer(narrow, self.folder / "vectors")
         self.rungs: list[Rung] = []
         self._began = time.monotonic()
@@ -117,6 +123,7 @@ class Ladder:
         tuned = self._full()
         if tuned is not None and tuned.log is not None and tuned.log.kept == "tuned":
             self._averages(tuned)
+            self._query_over_full()
         kept = choose(self.rungs, self._forgets)
         self._put_in_place(kept)
         return self._log(kept)
@@ -168,14 +175,30 @@ class Ladder:
             log = replace(tuned.log, settings={**tuned.log.settings, "merge_weight": own * weight})
             self.rungs.append(self._scored(trial, folder, log))
 
-    def _try(self, name: str, settings: TrainingSettings, fraction: float = 1.0) -> Rung | None:
+    def _query_over_full(self) -> None:
+        """Tune the query tower over what `full` made: its passages' vectors, its teacher."""
+        full = [rung for rung in self.rungs if rung.trial.recipe == "full"]
+        below = max(full, key=lambda rung: (not self._forgets(rung), rung.trial.dev))
+        name = f"query over {below.trial.name}"
+        rung = self._try(name, self._with(recipe="query"), base_model=str(below.folder))
+        if rung is not None and rung.log is not None:
+            log = replace(rung.log, index_stays=False)  # an index of the base model, that is
+            self._put(rung, replace(rung, trial=replace(rung.trial, recipe=BOTH), log=log))
+
+    def _try(
+        self,
+        name: str,
+        settings: TrainingSettings,
+        fraction: float = 1.0,
+        base_model: str | None = None,
+    ) -> Rung | None:
         """Train and score one rung, or read what an earlier run left of it."""
         if self.left_s < 0:
             say(f"train: {name} was not tried, the {self.seconds / 60:g} minutes are over")
             return None
         folder = self.folder / content_id(name, str(fraction))
         try:
-            log = self._trained(folder, settings, fraction)
+            log = self._trained(folder, settings, fraction, base_model or self.base_model)
         except NothingToDoError:
             raise
         except HomingError as error:
@@ -186,7 +209,9 @@ class Ladder:
         self.rungs.append(rung)
         return rung
 
-    def _trained(self, folder: Path, settings: TrainingSettings, fraction: float) -> TrainingLog:
+    def _trained(
+        self, folder: Path, settings: TrainingSettings, fraction: float, base_model: str
+    ) -> TrainingLog:
         from homing.training.trainer import train
 
         done = folder.with_suffix(".json")
@@ -194,12 +219,12 @@ class Ladder:
             return TrainingLog(**json.loads(done.read_text(encoding="utf-8")))
         log = train(
             fewer_passages(self.dataset, self.split, fraction, settings.seed),
-            base_model=self.base_model,
+            base_model=base_model,
             out=folder,
             settings=settings,
             split=self.split,
             score_dev=self.dev,
-            cache_folder=self.folder / "vectors",
+            cache_folder=self.cache_folder,
             unlabelled=unlabelled_questions(self.dataset, self.split, settings),
         )
         scratch = done.with_suffix(".partial")
@@ -227,8 +252,11 @@ class Ladder:
         return before is not None and after is not None and before - after > self.max_forgetting
 
     def _note(self, rung: Rung, note: str) -> None:
-        place = next(i for i, other in enumerate(self.rungs) if other is rung)
-        self.rungs[place] = replace(rung, trial=replace(rung.trial, note=note))
+        self._put(rung, replace(rung, trial=replace(rung.trial, note=note)))
+
+    def _put(self, rung: Rung, other: Rung) -> None:
+        """Put another rung in the place of one."""
+        self.rungs = [other if known is rung else known for known in self.rungs]
 
     def _with(self, **changes: Any) -> TrainingSettings:
         return replace(self.settings, **changes)

@@ -106,6 +106,7 @@ def train(
             settings=settings or TrainingSettings(),
             split=split,
             minutes=minutes,
+            cache_folder=cache_folder,
             general=general_score(dataset),
             max_forgetting=max_forgetting,
         ).climb()
@@ -169,7 +170,7 @@ def train_dataset(
         dev_fraction=settings.curate.dev_fraction,
         base_url=settings.train.base_url,
         ledger=ledger_beside(source, settings.write.ledger, out),
-        **_choice(settings.train),
+        **_choice(settings.train, is_default=False),
     )
     is_there = any((Path(out) / name).is_file() for name in MODEL_FILES)
     summary = {**_summary(log), "model": str(out) if is_there else None}
@@ -206,14 +207,19 @@ def training_settings(settings: TrainSettings) -> TrainingSettings:
     """Return the keywords of training as the settings have them, group by group."""
     from homing.training.settings import TrainingSettings
 
-    named = settings if settings.recipe != AUTO else settings.model_copy(update={"recipe": FULL})
+    is_open = settings.recipe in (None, AUTO)
+    named = settings.model_copy(update={"recipe": FULL}) if is_open else settings
     filled: TrainingSettings = _filled(TrainingSettings(), named)
     return filled
 
 
-def _choice(settings: TrainSettings) -> dict[str, Any]:
-    """Return the keywords by which `train` chooses a recipe; none where one is named."""
-    if settings.recipe != AUTO:
+def _choice(settings: TrainSettings, *, is_default: bool) -> dict[str, Any]:
+    """Return the keywords by which `train` chooses a recipe; none where one is named.
+
+    Args:
+        is_default: Whether it chooses where nothing was said.
+    """
+    if settings.recipe != AUTO and not (is_default and settings.recipe is None):
         return {}
     return {"minutes": settings.minutes, "max_forgetting": settings.max_forgetting}
 
@@ -282,14 +288,28 @@ def _train_into(job: Job, inputs: Mapping[str, str]) -> dict[str, Any]:
     summary: dict[str, Any] = _summary(log)
     if job.settings.train.ablation:
         say("train: once more without the given questions")
-        offline = _tune(job, without_given_questions(dataset), OFFLINE_MODEL, inputs)
+        chosen = log.settings["recipe"] if log.trials and log.kept == "tuned" else None
+        given_less = without_given_questions(dataset)
+        offline = _tune(job, given_less, OFFLINE_MODEL, inputs, recipe=chosen)
         summary["offline_log"] = asdict(offline)
     return summary
 
 
-def _tune(job: Job, dataset: Dataset, target: str, inputs: Mapping[str, str]) -> TrainingLog:
-    """Train in the cache, so that a stopped job goes on there, then put the model in its place."""
+def _tune(
+    job: Job,
+    dataset: Dataset,
+    target: str,
+    inputs: Mapping[str, str],
+    recipe: str | None = None,
+) -> TrainingLog:
+    """Train in the cache, so that a stopped job goes on there, then put the model in its place.
+
+    Args:
+        recipe: Taken instead of that of the settings.
+    """
     settings = job.settings.train
+    if recipe:
+        settings = settings.model_copy(update={"recipe": recipe})
     key = content_id(target, json.dumps([inputs, settings.affecting_result()], sort_keys=True))
     scratch = job.path(CACHE) / "training" / key
     for other in scratch.parent.glob("*") if scratch.parent.is_dir() else ():
@@ -302,7 +322,7 @@ def _tune(job: Job, dataset: Dataset, target: str, inputs: Mapping[str, str]) ->
         settings=training_settings(settings),
         dev_fraction=0,
         cache_folder=job.path(EMBEDDINGS),
-        **_choice(settings),
+        **_choice(settings, is_default=True),
     )
     job.workspace.put_in_place(scratch, target)
     return log
