@@ -56,6 +56,7 @@ def test_a_workspace_learns_by_default_what_tuning_forgot_and_what_everything_co
     assert not again.ran
 
 
+@pytest.mark.slow
 def test_how_long_it_took_is_in_the_manifest_alone(copied):
     evaluate(copied, costs=True)
     saved = load_evaluation(copied / "evaluation")

@@ -73,6 +73,7 @@ def curate(workspace: Path, server: TestServer, **settings: Any) -> tuple[Mappin
         return curate_stage(job, retry_failed=retry_failed).summary, job
 
 
+@pytest.mark.slow
 def test_from_documents_to_report_with_a_judge_and_again_for_nothing(tmp_path, handbook, settings):
     with TestServer(faults=Faults(error_500=0.05, cut=0.05)) as server:
         told = {

@@ -27,6 +27,7 @@ def asking(server: TestServer, settings: dict[str, object]) -> dict[str, object]
     return {**settings, **filters, **writer}
 
 
+@pytest.mark.slow
 def test_from_documents_to_report_with_faults_and_again_for_nothing(tmp_path, handbook, settings):
     with TestServer(faults=Faults.mixed(0.05, slow_s=0.05)) as server:
         outcome = run(handbook, out=tmp_path / "tuned", settings=asking(server, settings))

@@ -184,6 +184,7 @@ def test_a_batch_is_labelled_with_the_guide(tiny_model: Path) -> None:
     assert (guided[plain == OWN] == OWN).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", ["base", "folder"])
 def test_training_with_a_guide_keeps_its_vectors(
     guide: str, tiny_model: Path, tmp_path: Path

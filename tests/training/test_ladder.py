@@ -66,6 +66,7 @@ def test_what_forgets_too_much_is_passed_over_where_something_else_is_there() ->
     assert choose([base, forgetful, careful]) is forgetful
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_better_on_dev_and_loads(tiny_model: Path, tmp_path: Path) -> None:
     log = train(
         handbook(), out=tmp_path / "m", base_model=str(tiny_model), settings=SETTINGS, minutes=5
@@ -81,6 +82,7 @@ def test_what_is_kept_is_better_on_dev_and_loads(tiny_model: Path, tmp_path: Pat
     assert not (tmp_path / "m" / ladder.SCRATCH).exists()
 
 
+@pytest.mark.slow
 def test_a_rung_that_was_climbed_is_not_climbed_again(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def with_factors(base: Path, adapter: Path) -> np.ndarray:
     return model.encode(TEXTS, normalize_embeddings=True)
 
 
+@pytest.mark.slow
 def test_it_learns_and_the_merged_folder_needs_no_peft(tiny_model: Path, tmp_path: Path) -> None:
     before = hits(encoder_for(str(tiny_model)))
     log = train(

@@ -102,6 +102,7 @@ def test_without_refreshing_they_are_mined_once_and_found_again(
     assert resumed.mined == first
 
 
+@pytest.mark.slow
 def test_refreshed_they_follow_the_model(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def first_share(folder: Path) -> float:
     return right / len(dataset.queries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["listwise", "binary"])
 def test_from_an_encoder_it_learns_and_loads_as_a_cross_encoder(
     tiny_model: Path, tmp_path: Path, loss: str
@@ -171,6 +172,7 @@ def test_the_best_checkpoint_is_kept_and_not_the_last(tiny_model: Path, tmp_path
     assert np.abs(best - last).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights(tiny_model: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         tuned(tiny_model, tmp_path / name)

@@ -135,6 +135,7 @@ def test_the_rate_is_halved_once_and_training_goes_on_from_the_last_checkpoint(
         assert torch.isfinite(value).all()
 
 
+@pytest.mark.slow
 def test_a_divergence_before_the_first_checkpoint_starts_anew(
     tiny_model: Path,
     tmp_path: Path,
@@ -188,6 +189,7 @@ def test_the_second_time_without_dev_the_last_checkpoint_is_kept(
     assert not (tmp_path / "m" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_the_second_time_with_nothing_reached_the_base_is_kept_or_it_is_an_error(
     tiny_model: Path, tmp_path: Path, broken: Callable[..., None]
 ) -> None:

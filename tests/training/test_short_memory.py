@@ -91,6 +91,7 @@ def losses(tiny_model: Path, out: Path, settings: TrainingSettings) -> list[floa
     return [loss for _, loss in log.loss]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "full",
     [
@@ -138,6 +139,7 @@ class LittleMemory:
         monkeypatch.setattr(SentenceTransformer, "forward", forward)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_when_memory_ends_the_same_step_is_done_in_smaller_parts(
     accumulate: int,

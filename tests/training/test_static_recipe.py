@@ -92,6 +92,7 @@ def test_it_lies_where_its_teacher_puts_the_same_text(tiny_model: Path, distille
     assert apart.mean() > 0.7
 
 
+@pytest.mark.slow
 def test_the_folder_loads_without_homing_and_with_model2vec(
     distilled: Path, tmp_path: Path
 ) -> None:
