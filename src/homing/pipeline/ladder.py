@@ -135,16 +135,15 @@ class Ladder:
         """Compare two rates on a part of the passages; train with the better one on all."""
         rate = self.settings.peak_rate
         rates = [rate] if self.settings.learning_rate else [rate, round(SLOWER * rate, 10)]
-        n_passages = len({qrel.passage_id for qrel in self.dataset.qrels[self.split]})
-        is_halved = len(rates) > 1 and n_passages >= FEWEST_TO_HALVE
-        fraction = FIRST_FRACTION if is_halved else 1.0
-        first = [self._rate(rate, fraction) for rate in rates]
+        is_halved = len(rates) > 1 and self._n_learnt_from() >= FEWEST_TO_HALVE
+        share = FIRST_FRACTION if is_halved else 1.0
+        first = [self._rate(rate, share) for rate in rates]
         found = [rung for rung in first if rung is not None]
         if not found or not is_halved:
             return max(found, key=lambda rung: rung.trial.dev, default=None)
         best = max(found, key=lambda rung: rung.trial.dev)
-        room = self.left_s / max(1e-9, best.trial.seconds / fraction)
-        if room < 2 * fraction:
+        room = self.left_s / max(1e-9, best.trial.seconds / share)
+        if room < 2 * share:
             self._note(best, "no time was left to learn from more")
             return best
         for rung in found:
@@ -153,9 +152,19 @@ class Ladder:
         whole = self._rate(rates[first.index(best)], 1.0 if room >= 1 else round(room, 3))
         return whole or best
 
-    def _rate(self, rate: float, fraction: float) -> Rung | None:
+    def _rate(self, rate: float, share: float) -> Rung | None:
+        """Train at a rate on a share of the passages that `full` would learn from."""
         settings = self._with(recipe="full", learning_rate=rate)
-        return self._try(f"full, rate {rate:g}", settings, fraction)
+        return self._try(f"full, rate {rate:g}", settings, share)
+
+    def _n_learnt_from(self) -> int:
+        """Return how many passages `full` would learn from, of all that have questions."""
+        from homing.training.examples import choose_examples, training_examples
+        from homing.training.settings import settled
+
+        every = training_examples(self.dataset, self.split)
+        settings = settled(self._with(recipe="full"), every)
+        return len(choose_examples(every, settings.max_offline_passages, settings.seed))
 
     def _averages(self, tuned: Rung) -> None:
         """Try averages of base and tuned weights: no training, one pass over the dev passages."""
@@ -189,28 +198,28 @@ class Ladder:
         self,
         name: str,
         settings: TrainingSettings,
-        fraction: float = 1.0,
+        share: float = 1.0,
         base_model: str | None = None,
     ) -> Rung | None:
         """Train and score one rung, or read what an earlier run left of it."""
         if self.left_s < 0:
             say(f"train: {name} was not tried, the {self.seconds / 60:g} minutes are over")
             return None
-        folder = self.folder / content_id(name, str(fraction))
+        folder = self.folder / content_id(name, str(share))
         try:
-            log = self._trained(folder, settings, fraction, base_model or self.base_model)
+            log = self._trained(folder, settings, share, base_model or self.base_model)
         except NothingToDoError:
             raise
         except HomingError as error:
             say(f"train: {name} was not tried: {error}")
             return None
-        trial = Trial(name, settings.recipe, 0.0, 0.0, log.seconds - log.dev_seconds, fraction)
+        trial = Trial(name, settings.recipe, 0.0, 0.0, log.seconds - log.dev_seconds, share)
         rung = self._scored(trial, folder, log)
         self.rungs.append(rung)
         return rung
 
     def _trained(
-        self, folder: Path, settings: TrainingSettings, fraction: float, base_model: str
+        self, folder: Path, settings: TrainingSettings, share: float, base_model: str
     ) -> TrainingLog:
         from homing.training.trainer import train
 
@@ -218,7 +227,7 @@ class Ladder:
         if done.is_file():
             return TrainingLog(**json.loads(done.read_text(encoding="utf-8")))
         log = train(
-            fewer_passages(self.dataset, self.split, fraction, settings.seed),
+            self._narrowed(share),
             base_model=base_model,
             out=folder,
             settings=settings,
@@ -231,6 +240,14 @@ class Ladder:
         scratch.write_text(json.dumps(asdict(log), default=str), encoding="utf-8")
         scratch.replace(done)
         return log
+
+    def _narrowed(self, share: float) -> Dataset:
+        """Return the dataset with questions about a share of what `full` would learn from."""
+        if share >= 1:
+            return self.dataset
+        asked = {qrel.passage_id for qrel in self.dataset.qrels[self.split]}
+        fraction = share * self._n_learnt_from() / len(asked)
+        return fewer_passages(self.dataset, self.split, fraction, self.settings.seed)
 
     def _scored(self, trial: Trial, folder: Path | None, log: TrainingLog | None) -> Rung:
         from homing.retrieval.encoders import encoder_for
