@@ -44,7 +44,7 @@ WEIGHTS = (0.75, 0.5)
 """Of the tuned weights in the averages with the base that are tried after training."""
 MAX_DEV_QUESTIONS = 200
 """More would cost each rung more than they tell."""
-BOTH = "full, query"
+BOTH = "full-query"
 SIMPLEST_FIRST = ("base", "adapter", "query", "full", BOTH)
 SCRATCH = "ladder"
 GENERAL = "python-docs"
@@ -115,10 +115,8 @@ class Ladder:
 
     def climb(self) -> TrainingLog:
         """Try one rung after the other, save the model that is kept in `out`, return its log."""
-        from homing.training.settings import EPOCHS_AND_RATE
-
         self.rungs.append(self._base())
-        for recipe in (name for name in CHEAP if name in EPOCHS_AND_RATE):
+        for recipe in CHEAP:
             self._try(recipe, self._with(recipe=recipe))
         tuned = self._full()
         if tuned is not None and tuned.log is not None and tuned.log.kept == "tuned":

@@ -196,7 +196,7 @@ def _refuse_foreign(out: Path) -> None:
     if out.is_file():
         raise UsageError(f"{out} is a file. Choose a folder for the model.")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if names and not names & {*MODEL_FILES, "checkpoints", NOT_BETTER, LEDGER}:
+    if names and not names & {*MODEL_FILES, "checkpoints", FULL, NOT_BETTER, LEDGER}:
         raise UsageError(
             f"{out} exists, is not empty and holds no model, so nothing was written. "
             "Choose a new folder for the model."

@@ -15,7 +15,7 @@ from homing.writing.extractive import ExtractiveWriter
 if TYPE_CHECKING:
     from homing.training.settings import TrainingSettings
 
-QUERY, STATIC = "query", "static"
+QUERY, FULL_QUERY, STATIC = "query", "full-query", "static"
 """The recipes that learn from them."""
 
 
@@ -28,9 +28,9 @@ def unlabelled_questions(dataset: Dataset, split: str, settings: TrainingSetting
     from homing.training.negatives import held_out_groups
     from homing.training.settings import offline_limit
 
-    if settings.recipe not in (QUERY, STATIC):
+    if settings.recipe not in (QUERY, FULL_QUERY, STATIC):
         return []
-    own = settings.query if settings.recipe == QUERY else settings.static
+    own = settings.static if settings.recipe == STATIC else settings.query
     if not own.offline_questions or not own.teacher_weight:
         return []
     hidden = held_out_groups(dataset, split)

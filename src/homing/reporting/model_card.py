@@ -37,6 +37,8 @@ LOSSES = {
     "full": "symmetric InfoNCE with the other passages of the batch as negatives",
     "query": "cross-entropy of the questions' tower over the whole corpus, the passages' vectors "
     "standing still, with BM25 fused with the base model as a teacher",
+    "full-query": "symmetric InfoNCE of all weights, then cross-entropy of the questions' tower "
+    "over the whole corpus, with BM25 fused with what came out of the first part as a teacher",
     "static": "token vectors of the base model, tuned to lie where it puts a text and to rank as "
     "BM25 fused with it ranks",
 }

@@ -42,7 +42,9 @@ class IngestSettings(Section):
     )
 
 
-RecipeSetting = Literal["auto", "full", "lora", "query", "adapter", "static", "reranker"]
+RecipeSetting = Literal[
+    "auto", "full", "lora", "query", "full-query", "adapter", "static", "reranker"
+]
 
 
 class TrainSettings(Section):
@@ -70,9 +72,10 @@ class TrainSettings(Section):
         description="The way to tune; null takes auto in a workspace and full elsewhere. auto "
         "(tries several, keeps the simplest that is about as good as the best), full (every "
         "weight), lora (small changes, merged when saved), query (the side of the questions alone; "
-        "a stored index stays valid), adapter (a map of question vectors, in seconds, for an API's "
-        "model too; the index stays), static (token vectors distilled from base_model; a hundred "
-        "times faster), reranker (a cross-encoder; not in a workspace).",
+        "a stored index stays valid), full-query (one after the other), adapter (a map of question "
+        "vectors, in seconds, for an API's model too; the index stays), static (token vectors "
+        "distilled from base_model; a hundred times faster), reranker (a cross-encoder; not in a "
+        "workspace).",
     )
     minutes: float = Field(
         10, gt=0, description="How long auto may try; what was begun by then is finished."

@@ -19,11 +19,12 @@ made of a sentence needs a lighter hand than what a person or a language model a
 two, the share of passages decides."""
 OFFLINE_PASSAGES_ON_CPU = 800
 """What offline questions teach levels off, and a laptop's minutes are short."""
-RecipeName = Literal["full", "lora", "query", "adapter", "static", "reranker"]
+RecipeName = Literal["full", "lora", "query", "full-query", "adapter", "static", "reranker"]
 EPOCHS_AND_RATE: Mapping[RecipeName, tuple[int, float]] = {
     "full": (1, 1e-4),
     "lora": (2, 5e-4),
     "query": (3, 1e-4),
+    "full-query": (1, 1e-4),  # of the first part
     "adapter": (1, 1.0),  # neither is used: a map is fitted, not trained in epochs
     "static": (20, 3e-3),
     "reranker": (2, 5e-5),

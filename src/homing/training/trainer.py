@@ -84,5 +84,5 @@ def train(
 
 def find_recipe(name: str) -> Recipe:
     """Return the recipe of a name; what it needs is imported now, not before."""
-    recipe: Recipe = import_module(f"homing.training.recipes.{name}").tune
+    recipe: Recipe = import_module(f"homing.training.recipes.{name.replace('-', '_')}").tune
     return recipe
