@@ -8,9 +8,9 @@ questions about Uber's, each model alone and fused with BM25 half and half. Wher
 "+corpus", training saw the passages of Uber's report as well, as a corpus that nobody asked about:
 no question and no label of it. `full-query` is the query tower over what `full` made, `static` is
 distilled from `full`, the reranker reads the first 20 of BM25 fused with the base. What is kept is
-decided on a tenth of Lyft's passages; a reranker that was not handed over is shown all the same. Models that
-were trained are kept below benchmarks/results/recipes.work, so that a run that was stopped goes on.
-Writes benchmarks/results/recipes.{json,md}.
+decided on a tenth of Lyft's passages; a reranker that was not handed over is shown all the same.
+Models that were trained are kept below benchmarks/results/recipes.work, so that a run that was
+stopped goes on. Writes benchmarks/results/recipes.{json,md}.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ Every rung is kept on disk the moment it is done, so that a stopped job does not
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import time
@@ -234,6 +235,7 @@ class Ladder:
             cache_folder=self.cache_folder,
             unlabelled=unlabelled_questions(self.dataset, self.split, settings),
         )
+        gc.collect()  # the Trainer and its model refer to each other
         scratch = done.with_suffix(".partial")
         scratch.write_text(json.dumps(asdict(log), default=str), encoding="utf-8")
         scratch.replace(done)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ WINDOW = 4096
 """Texts tokenized at a time: bounds the memory that token ids take."""
 BATCH_TOKENS_CPU = 2048
 BATCH_TOKENS_GPU = 65536
+LOOKED_UP_TEXTS = 512
+"""Texts in a batch of a model that looks vectors up and runs no network."""
 
 
 class SentenceTransformerEncoder:
@@ -117,14 +120,16 @@ class SentenceTransformerEncoder:
     ) -> FloatArray:
         import torch
 
-        # Models without attention have no limit, and the library says so with infinity.
-        longest = int(min(self.model.max_seq_length or 512, 512))
+        limit = self.model.max_seq_length or 512
+        # Models without attention have no limit, and the library says so with infinity: what they
+        # need is a batch that keeps every core of the tokenizer busy.
+        batch_size = LOOKED_UP_TEXTS if limit == inf else self.batch_tokens // int(min(limit, 512))
         with torch.inference_mode(), self._precision():
             vectors = self.model.encode(
                 texts,
                 prompt=prompt,
                 task=task,
-                batch_size=max(1, self.batch_tokens // longest),
+                batch_size=max(1, batch_size),
                 show_progress_bar=False,
             )
         progress.advance(len(texts))
