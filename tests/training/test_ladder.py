@@ -12,7 +12,10 @@ import pytest
 import homing.pipeline.ladder as ladder
 from handbook_sentences import HANDBOOK
 from homing.dataset import Dataset
-from homing.pipeline.ladder import Ladder, Rung, choose, few_questions, fewer_passages
+from homing.pipeline.ladder import Ladder
+from homing.pipeline.narrowing import few_questions, fewer_passages, some_questions
+from homing.pipeline.pace import FULL, Pace, measured
+from homing.pipeline.rungs import Rung, choose
 from homing.pipeline.training import train
 from homing.retrieval.encoders import encoder_for
 from homing.training.settings import TrainingSettings
@@ -130,6 +133,59 @@ def test_without_time_nothing_is_trained(tiny_model: Path, tmp_path: Path) -> No
         )
 
 
+def paced(passage_s: float, minutes: float, tiny_model: Path, out: Path) -> Ladder:
+    dataset = handbook()
+    climbing = Ladder(
+        dataset,
+        base_model=str(tiny_model),
+        out=out,
+        settings=TrainingSettings(device="cpu"),
+        split="train",
+        minutes=minutes,
+    )
+    climbing.pace = Pace(passage_s)
+    return climbing
+
+
+def test_where_time_is_short_less_is_learnt_from_and_what_does_not_fit_is_left_out(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    tried: list[tuple[str, float]] = []
+    monkeypatch.setattr(
+        Ladder,
+        "_try",
+        lambda self, name, settings, share=1.0, base_model=None, key="": tried.append(
+            (name, share)
+        ),
+    )
+    monkeypatch.setattr(ladder, "FEWEST_TO_HALVE", 2)
+    n = len(HANDBOOK)
+    plenty = paced(0.01, 10, tiny_model, tmp_path)
+    plenty._full()
+    assert tried == [("full, rate 0.0001", 0.25), ("full, rate 4e-05", 0.25)]
+    tried.clear()
+    # Enough for about half of one training, so no rates are compared.
+    paced(60 / (FULL * n) * 2, 1, tiny_model, tmp_path)._full()
+    ((name, share),) = tried
+    assert name == "full, rate 0.0001"
+    assert 0.45 < share <= 0.5
+    tried.clear()
+    hopeless = paced(1000.0, 1, tiny_model, tmp_path)
+    hopeless._full()
+    hopeless._cheap("query", "query")
+    hopeless._cheap("adapter", "adapter", with_questions=False)
+    assert tried == []
+    said = capsys.readouterr().err
+    assert "full was not tried: it would take about 1000 minutes" in said
+    assert "adapter was not tried: it would take about 200 minutes, and 1.0 of 1 are left" in said
+
+
+def test_a_pace_is_measured_where_there_was_something_to_measure() -> None:
+    assert measured(10.0, 400) == Pace(0.025)
+    assert measured(0.1, 400) is None
+    assert measured(10.0, 0) is None
+
+
 def test_shares_of_passages_and_questions_are_drawn_by_the_seed() -> None:
     dataset = handbook()
     half = fewer_passages(dataset, "train", 0.5, seed=1)
@@ -138,6 +194,12 @@ def test_shares_of_passages_and_questions_are_drawn_by_the_seed() -> None:
     assert half.qrels["train"] != fewer_passages(dataset, "train", 0.5, seed=2).qrels["train"]
     assert fewer_passages(dataset, "train", 1.0, seed=1) is dataset
     assert len(few_questions(dataset, 0, most=5).qrels["dev"]) == 5
+    texts = [f"question {i}" for i in range(10)]
+    some = some_questions(texts, 0.3, seed=0)
+    assert len(some) == 3
+    assert some == sorted(some, key=texts.index)
+    assert some_questions(texts, 1.0, seed=0) == texts
+    assert some_questions(texts, 0.3, seed=1) != some
 
 
 def test_a_log_with_trials_is_read_back(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ class DevScorer:
         cached = CachedEncoder(_identified(encoder), self._cache_folder)
         return DenseRetriever(cached, self._texts)
 
+    @property
+    def n_passages(self) -> int:
+        """Passages of the dev corpus."""
+        return len(self._texts)
+
     @cached_property
     def words(self) -> Retriever:
         """The dev corpus searched by BM25."""

@@ -16,20 +16,21 @@ import gc
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from homing.dataset import Dataset
 from homing.errors import HomingError, NothingToDoError
 from homing.pipeline.breakage import FEW_SHARED
 from homing.pipeline.dev_scoring import DEV, DevScorer, with_rivals_alone
+from homing.pipeline.narrowing import few_questions, fewer_passages, some_questions
+from homing.pipeline.pace import Pace, measured
+from homing.pipeline.rungs import BOTH, Rung, choose, why
 from homing.pipeline.unlabelled import unlabelled_questions
 from homing.progress import say
-from homing.types import Encoder, TrainingLog, Trial, Values, content_id
+from homing.types import Encoder, TrainingLog, Trial, content_id
 
 if TYPE_CHECKING:
     from homing.training.settings import TrainingSettings
@@ -40,31 +41,12 @@ FEWEST_TO_HALVE = 64
 """With fewer passages a quarter of them tells nothing, and both rates get all."""
 SLOWER = 0.4
 """The second learning rate, as a share of the first."""
-CHEAP = ("adapter", "query")
+LEAST_SHARE = 0.05
+"""Of what there is to learn from; with less a recipe is not tried."""
 WEIGHTS = (0.75, 0.5)
 """Of the tuned weights in the averages with the base that are tried after training."""
-MAX_DEV_QUESTIONS = 200
-"""More would cost each rung more than they tell."""
-BOTH = "full-query"
-SIMPLEST_FIRST = ("base", "adapter", "query", "full", BOTH)
-SCRATCH = "ladder"
+SCRATCH, PACE = "ladder", "pace.json"
 GENERAL = "python-docs"
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A trial with what is needed to keep it.
-
-    Attributes:
-        values: Dev nDCG@10 by question.
-        folder: The model; None for the base.
-        log: What its training did; None for the base.
-    """
-
-    trial: Trial
-    values: Values
-    folder: Path | None = None
-    log: TrainingLog | None = None
 
 
 class Ladder:
@@ -106,6 +88,7 @@ class Ladder:
         narrow = with_rivals_alone(few_questions(dataset, settings.seed), DEV)
         self.cache_folder = cache_folder or self.folder / "vectors"
         self.dev = DevScorer(narrow, self.folder / "vectors")
+        self.pace = _read_pace(self.folder / PACE)
         self.rungs: list[Rung] = []
         self._began = time.monotonic()
 
@@ -116,9 +99,9 @@ class Ladder:
 
     def climb(self) -> TrainingLog:
         """Try one rung after the other, save the model that is kept in `out`, return its log."""
-        self.rungs.append(self._base())
-        for recipe in CHEAP:
-            self._try(recipe, self._with(recipe=recipe))
+        self._base()
+        self._cheap("adapter", "adapter", with_questions=False)
+        self._cheap("query", "query")
         tuned = self._full()
         if tuned is not None and tuned.log is not None and tuned.log.kept == "tuned":
             self._averages(tuned)
@@ -127,22 +110,67 @@ class Ladder:
         self._put_in_place(kept)
         return self._log(kept)
 
-    def _base(self) -> Rung:
-        return self._scored(Trial("the base model", "base", 0.0, 0.0), None, None)
+    def _base(self) -> None:
+        """Score the base model, and see how fast this machine is."""
+        started = time.monotonic()
+        trial = Trial("the base model", "base", 0.0, 0.0)
+        self.rungs.append(self._scored(trial, None, None, with_general=False))
+        self.pace = self.pace or measured(time.monotonic() - started, self.dev.n_passages)
+        if self.pace is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(self.folder / PACE, asdict(self.pace))
+        if self.general is not None:
+            general = self.general(self._encoder(None))
+            self._put(self.rungs[0], replace(self.rungs[0], trial=replace(trial, general=general)))
+
+    def _cheap(
+        self, name: str, recipe: str, base_model: str | None = None, *, with_questions: bool = True
+    ) -> Rung | None:
+        """Try a recipe that embeds the corpus once, with as many questions as there is time for."""
+        settings = self._with(recipe=recipe)
+        if self.pace is None:
+            return self._try(name, settings, base_model=base_model)
+        embedding_s = self.pace.embedding_s(len(self.dataset.corpus))
+        share = 1.0
+        if with_questions:
+            questions = unlabelled_questions(self.dataset, self.split, settings)
+            n_questions = len(questions) + len(self.dataset.split(self.split))
+            epochs = settings.n_epochs
+            share = (self.left_s - embedding_s) / self.pace.questions_s(n_questions, epochs)
+        if embedding_s > self.left_s or share < LEAST_SHARE:
+            self._say_left_out(name, embedding_s)
+            return None
+        return self._try(name, settings, min(1.0, round(share, 3)), base_model)
 
     def _full(self) -> Rung | None:
-        """Compare two rates on a part of the passages; train with the better one on all."""
-        rate = self.settings.peak_rate
+        """Compare two rates on a part of the passages; train with the better one on all.
+
+        Where time is too short for that, the default rate is taken, on as many as there is time
+        for.
+        """
+        rate, n_learnt = self.settings.peak_rate, self._n_learnt_from()
         rates = [rate] if self.settings.learning_rate else [rate, round(SLOWER * rate, 10)]
-        is_halved = len(rates) > 1 and self._n_learnt_from() >= FEWEST_TO_HALVE
-        share = FIRST_FRACTION if is_halved else 1.0
-        first = [self._rate(rate, share) for rate in rates]
+        whole_s = self.pace.full_s(n_learnt, self.settings.n_epochs) if self.pace else 0.0
+        comparing_s = len(rates) * FIRST_FRACTION * whole_s
+        has_time = self.left_s > whole_s + comparing_s
+        if len(rates) == 1 or n_learnt < FEWEST_TO_HALVE or not has_time:
+            share = min(1.0, round(self.left_s / whole_s, 3)) if whole_s else 1.0
+            chosen = rates if n_learnt < FEWEST_TO_HALVE else rates[:1]
+            if share < LEAST_SHARE:
+                self._say_left_out("full", whole_s)
+                return None
+            found = [self._rate(rate, share) for rate in chosen]
+            return max(filter(None, found), key=lambda rung: rung.trial.dev, default=None)
+        return self._better_rate(rates)
+
+    def _better_rate(self, rates: Sequence[float]) -> Rung | None:
+        first = [self._rate(rate, FIRST_FRACTION, "first") for rate in rates]
         found = [rung for rung in first if rung is not None]
-        if not found or not is_halved:
-            return max(found, key=lambda rung: rung.trial.dev, default=None)
+        if not found:
+            return None
         best = max(found, key=lambda rung: rung.trial.dev)
-        room = self.left_s / max(1e-9, best.trial.seconds / share)
-        if room < 2 * share:
+        room = self.left_s / max(1e-9, best.trial.seconds / FIRST_FRACTION)
+        if room < 2 * FIRST_FRACTION:
             self._note(best, "no time was left to learn from more")
             return best
         for rung in found:
@@ -151,10 +179,10 @@ class Ladder:
         whole = self._rate(rates[first.index(best)], 1.0 if room >= 1 else round(room, 3))
         return whole or best
 
-    def _rate(self, rate: float, share: float) -> Rung | None:
+    def _rate(self, rate: float, share: float, key: str = "") -> Rung | None:
         """Train at a rate on a share of the passages that `full` would learn from."""
         settings = self._with(recipe="full", learning_rate=rate)
-        return self._try(f"full, rate {rate:g}", settings, share)
+        return self._try(f"full, rate {rate:g}", settings, share, key=key)
 
     def _n_learnt_from(self) -> int:
         """Return how many passages `full` would learn from, of all that have questions."""
@@ -187,11 +215,16 @@ class Ladder:
         """Tune the query tower over what `full` made: its passages' vectors, its teacher."""
         full = [rung for rung in self.rungs if rung.trial.recipe == "full"]
         below = max(full, key=lambda rung: (not self._forgets(rung), rung.trial.dev))
-        name = f"query over {below.trial.name}"
-        rung = self._try(name, self._with(recipe="query"), base_model=str(below.folder))
+        rung = self._cheap(f"query over {below.trial.name}", "query", str(below.folder))
         if rung is not None and rung.log is not None:
             log = replace(rung.log, index_stays=False)  # an index of the base model, that is
             self._put(rung, replace(rung, trial=replace(rung.trial, recipe=BOTH), log=log))
+
+    def _say_left_out(self, name: str, seconds: float) -> None:
+        say(
+            f"train: {name} was not tried: it would take about {max(1, round(seconds / 60))} "
+            f"minutes, and {max(0.0, self.left_s) / 60:.1f} of {self.seconds / 60:g} are left"
+        )
 
     def _try(
         self,
@@ -199,14 +232,20 @@ class Ladder:
         settings: TrainingSettings,
         share: float = 1.0,
         base_model: str | None = None,
+        key: str = "",
     ) -> Rung | None:
-        """Train and score one rung, or read what an earlier run left of it."""
+        """Train and score one rung, or read what an earlier run left of it.
+
+        Args:
+            share: Of the passages, or questions, that there would be to learn from.
+            key: Tells rungs of the same name apart.
+        """
         if self.left_s < 0:
             say(f"train: {name} was not tried, the {self.seconds / 60:g} minutes are over")
             return None
-        folder = self.folder / content_id(name, str(share))
+        folder = self.folder / content_id(name, key)
         try:
-            log = self._trained(folder, settings, share, base_model or self.base_model)
+            log, share = self._trained(folder, settings, share, base_model or self.base_model)
         except NothingToDoError:
             raise
         except HomingError as error:
@@ -219,12 +258,15 @@ class Ladder:
 
     def _trained(
         self, folder: Path, settings: TrainingSettings, share: float, base_model: str
-    ) -> TrainingLog:
+    ) -> tuple[TrainingLog, float]:
+        """Return the log of a rung and its share, both of an earlier run where there was one."""
         from homing.training.trainer import train
 
         done = folder.with_suffix(".json")
         if done.is_file():
-            return TrainingLog(**json.loads(done.read_text(encoding="utf-8")))
+            kept = json.loads(done.read_text(encoding="utf-8"))
+            return TrainingLog(**kept["log"]), float(kept["share"])
+        unlabelled = unlabelled_questions(self.dataset, self.split, settings)
         log = train(
             self._narrowed(share),
             base_model=base_model,
@@ -233,13 +275,11 @@ class Ladder:
             split=self.split,
             score_dev=self.dev,
             cache_folder=self.cache_folder,
-            unlabelled=unlabelled_questions(self.dataset, self.split, settings),
+            unlabelled=some_questions(unlabelled, share, settings.seed),
         )
         gc.collect()  # the Trainer and its model refer to each other
-        scratch = done.with_suffix(".partial")
-        scratch.write_text(json.dumps(asdict(log), default=str), encoding="utf-8")
-        scratch.replace(done)
-        return log
+        _write(done, {"share": share, "log": asdict(log)})
+        return log, share
 
     def _narrowed(self, share: float) -> Dataset:
         """Return the dataset with questions about a share of what `full` would learn from."""
@@ -249,16 +289,26 @@ class Ladder:
         fraction = share * self._n_learnt_from() / len(asked)
         return fewer_passages(self.dataset, self.split, fraction, self.settings.seed)
 
-    def _scored(self, trial: Trial, folder: Path | None, log: TrainingLog | None) -> Rung:
+    def _encoder(self, folder: Path | None) -> Encoder:
         from homing.retrieval.encoders import encoder_for
 
-        spec = str(folder or self.base_model)
         settings = self.settings
-        encoder = encoder_for(spec, max_tokens=settings.max_tokens, device=settings.device)
+        spec = str(folder or self.base_model)
+        return encoder_for(spec, max_tokens=settings.max_tokens, device=settings.device)
+
+    def _scored(
+        self,
+        trial: Trial,
+        folder: Path | None,
+        log: TrainingLog | None,
+        *,
+        with_general: bool = True,
+    ) -> Rung:
+        encoder = self._encoder(folder)
         dense = self.dev.dense(encoder)
         values = self.dev.by_question(dense)
         fused = self.dev.by_question(self.dev.fused(dense))
-        general = self.general(encoder) if self.general else None
+        general = self.general(encoder) if self.general and with_general else None
         trial = replace(trial, dev=float(values.mean()), fused=float(fused.mean()), general=general)
         say(f"train: {trial.name}: dev nDCG@10 {trial.dev:.3f}, with BM25 {trial.fused:.3f}")
         return Rung(trial, values, folder, log)
@@ -292,7 +342,7 @@ class Ladder:
 
     def _log(self, kept: Rung) -> TrainingLog:
         trials = [
-            replace(rung.trial, is_kept=rung is kept, note=_why(rung, kept)) for rung in self.rungs
+            replace(rung.trial, is_kept=rung is kept, note=why(rung, kept)) for rung in self.rungs
         ]
         spent = time.monotonic() - self._began
         base = self.rungs[0].trial.dev
@@ -312,29 +362,17 @@ class Ladder:
         )
 
 
-def choose(rungs: Sequence[Rung], forgets: Callable[[Rung], bool] = lambda _: False) -> Rung:
-    """Return the simplest rung within one standard error of the best.
-
-    Of the same recipe the better on dev is taken, those that forget too much last. The standard
-    error is that of the paired difference, questions as drawn.
-    """
-    order = {name: place for place, name in enumerate(SIMPLEST_FIRST)}
-    best = max(rungs, key=lambda rung: (not forgets(rung), rung.trial.dev))
-    ranked = sorted(rungs, key=lambda rung: (order.get(rung.trial.recipe, 99), -rung.trial.dev))
-    return next(r for r in ranked if not (forgets(r) and r is not best) and is_as_good(r, best))
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    scratch = path.with_suffix(".partial")
+    scratch.write_text(json.dumps(values, default=str), encoding="utf-8")
+    scratch.replace(path)
 
 
-def is_as_good(rung: Rung, best: Rung) -> bool:
-    """Tell whether a rung is less than one standard error behind another."""
-    lead = best.values - rung.values
-    error = float(lead.std(ddof=1)) / np.sqrt(len(lead)) if len(lead) > 1 else 0.0
-    return rung is best or float(lead.mean()) < error
-
-
-def _why(rung: Rung, kept: Rung) -> str:
-    if rung is not kept:
-        return rung.trial.note
-    return "kept: nothing simpler comes within a standard error of the best on dev"
+def _read_pace(path: Path) -> Pace | None:
+    try:
+        return Pace(float(json.loads(path.read_text(encoding="utf-8"))["passage_s"]))
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def general_score(dataset: Dataset) -> Callable[[Encoder], float] | None:
@@ -349,22 +387,3 @@ def general_score(dataset: Dataset) -> Callable[[Encoder], float] | None:
     if n_shared_passages(general.dataset, dataset) > FEW_SHARED:
         return None
     return lambda encoder: measure_general(encoder, general).means()[MEASURE]
-
-
-def few_questions(dataset: Dataset, seed: int, most: int = MAX_DEV_QUESTIONS) -> Dataset:
-    """Return the dataset with at most so many dev questions, drawn by their ids and the seed."""
-    ids = sorted(dataset.split(DEV), key=lambda query_id: content_id("dev", str(seed), query_id))
-    kept = set(ids[:most])
-    qrels = [qrel for qrel in dataset.qrels[DEV] if qrel.query_id in kept]
-    return replace(dataset, qrels={**dataset.qrels, DEV: qrels})
-
-
-def fewer_passages(dataset: Dataset, split: str, fraction: float, seed: int) -> Dataset:
-    """Return the dataset with the questions about a share of the passages of a split."""
-    if fraction >= 1:
-        return dataset
-    ids = sorted({qrel.passage_id for qrel in dataset.qrels[split]})
-    drawn = sorted(ids, key=lambda passage_id: content_id("rung", str(seed), passage_id))
-    kept = set(drawn[: max(2, round(fraction * len(drawn)))])
-    qrels = [qrel for qrel in dataset.qrels[split] if qrel.passage_id in kept]
-    return replace(dataset, qrels={**dataset.qrels, split: qrels})

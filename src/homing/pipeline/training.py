@@ -45,7 +45,8 @@ MODEL_FILES = ("modules.json", "config.json", "adapter.json")
 NOT_BETTER = "not-better"
 """Where `reranker` leaves what did not beat the first stage on dev."""
 ROOMS = (
-    *("pipeline/training", "pipeline/ladder", "pipeline/dev_scoring", "pipeline/unlabelled"),
+    *("pipeline/training", "pipeline/ladder", "pipeline/rungs", "pipeline/narrowing"),
+    *("pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled"),
     *("training", "writing", "retrieval", "dataset"),
 )
 
