@@ -268,6 +268,7 @@ def test_bm25_on_the_uber_report_scores_what_is_known(shared_data: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_float32")
 def test_the_base_model_on_the_uber_report_scores_what_the_library_says(shared_data: Path):
     from sentence_transformers.sentence_transformer.evaluation import (
         InformationRetrievalEvaluator,

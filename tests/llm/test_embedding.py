@@ -271,6 +271,7 @@ def test_vectors_are_put_into_the_order_of_the_texts() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_float32")
 def test_the_server_as_a_process_gives_the_vectors_of_a_model(tiny_model: Path) -> None:
     command = [sys.executable, "-m", "homing.llm.testing", "--embed", str(tiny_model)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
