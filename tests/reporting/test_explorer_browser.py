@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -117,6 +118,7 @@ def test_a_page_of_a_document_is_linked_relative_to_the_report(page: Any) -> Non
 
 def test_the_right_passage_is_shown_where_neither_has_it_among_its_first(page: Any) -> None:
     page.locator("#slice").select_option("suspects")
+    page.get_by_role("status").get_by_text(re.compile(r"^(?!102 )\d+ of 102")).wait_for()
     page.locator("#explored summary").first.click()
     also = page.locator("#explored .also")
     assert also.locator(".hit.right").count() == 1
