@@ -96,6 +96,8 @@ def test_an_opened_question_shows_both_rankings_marks_words_and_places(page: Any
     summary.focus()
     page.keyboard.press("Enter")
     sides = page.locator("#explored .sides > div")
+    for side in (sides.nth(0), sides.nth(1)):  # filled once the question is open
+        side.locator(".hit").nth(4).wait_for()
     assert [sides.nth(n).locator(".hit").count() for n in (0, 1)] == [5, 5]
     right = page.locator("#explored .hit.right").first
     assert "Engine > Winter lay-up" in right.inner_text()
@@ -118,9 +120,10 @@ def test_a_page_of_a_document_is_linked_relative_to_the_report(page: Any) -> Non
 
 def test_the_right_passage_is_shown_where_neither_has_it_among_its_first(page: Any) -> None:
     page.locator("#slice").select_option("suspects")
-    page.get_by_role("status").get_by_text(re.compile(r"^(?!102 )\d+ of 102")).wait_for()
+    page.locator("#found").filter(has_text=re.compile(r"^(?!102 )\d+ of 102")).wait_for()
     page.locator("#explored summary").first.click()
     also = page.locator("#explored .also")
+    also.locator(".hit.right").first.wait_for()
     assert also.locator(".hit.right").count() == 1
 
 
