@@ -2,9 +2,9 @@
 
     python benchmarks/two_reports.py [--recipe auto] [--data ../shared/data/sec10k]
 
-Runs `homing run lyft_2021.pdf uber_2021.pdf --recipe full-query`, samples the memory of the whole process tree, then
-evaluates the model on the gpt-3.5-turbo questions about Uber, none of which training saw. Writes
-benchmarks/results/two_reports.json.
+Runs `homing run lyft_2021.pdf uber_2021.pdf --recipe full-query`, samples the memory of the whole
+process tree, then evaluates the model on the gpt-3.5-turbo questions about Uber, none of which
+training saw. Writes benchmarks/results/two_reports.json.
 """
 
 from __future__ import annotations
@@ -74,9 +74,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder) / "tuned"
         reports = [str(data / "lyft_2021.pdf"), str(data / "uber_2021.pdf")]
-        stdout, seconds, peak_gb = run_measured(
-            [*homing, "run", *reports, "--out", str(workspace), *recipe, "--json"]
-        )
+        command = [*homing, "run", *reports, "--out", str(workspace), *recipe, "--json"]
+        stdout, seconds, peak_gb = run_measured(command)
         flags = ["base=sentence-transformers/all-MiniLM-L6-v2", f"tuned={workspace / 'model'}"]
         flags += ["bm25=bm25", "fused=fusion(bm25,tuned)"]
         contenders = [x for flag in flags for x in ("--contender", flag)]
