@@ -24,8 +24,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## Run the main job on real text, offline (about 5 minutes on two cores)
 	$(BIN)/python examples/demo.py
 
-test: setup  ## Run the tests that need neither network nor GPU nor patience
+test: setup  ## Run the tests that need neither network nor GPU nor patience; with Chromium, the browser's
 	$(PYTEST)
+	$(PYTEST) -m browser
 
 test-slow: setup  ## Run the tests that take more than a few seconds each
 	$(PYTEST) -m 'slow and not heavy and not browser'
@@ -33,7 +34,7 @@ test-slow: setup  ## Run the tests that take more than a few seconds each
 test-heavy: setup  ## Run the tests that take minutes, or much memory or disk
 	$(PYTEST) -m heavy --timeout 3600
 
-test-browser: setup  ## Open the report in headless Chromium
+test-browser: setup  ## Open the report in headless Chromium, as make test does
 	$(PYTEST) -m browser
 
 lint: setup  ## Check style, types and layers
