@@ -89,7 +89,8 @@ def train(name: str, data: Path) -> dict[str, Any]:
         "dev_s": log["dev_seconds"],
         "total_s": time.monotonic() - started,
         "kept": log["kept"],
-        "index_stays": bool(log.get("index_stays")),
+        # An index of the base model, that is, not of what another recipe made.
+        "index_stays": bool(log.get("index_stays")) and run.base is None,
     }
     kept.write_text(json.dumps(row), encoding="utf-8")
     return row
