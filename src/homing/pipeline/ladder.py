@@ -18,10 +18,12 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.dataset import Dataset
+from homing.dataset.tables import atomic
 from homing.errors import HomingError, NothingToDoError
 from homing.pipeline.breakage import FEW_SHARED
 from homing.pipeline.dev_scoring import DEV, DevScorer, with_rivals_alone
@@ -90,6 +92,7 @@ class Ladder:
         self.dev = DevScorer(narrow, self.folder / "vectors")
         self.pace = _read_pace(self.folder / PACE)
         self.rungs: list[Rung] = []
+        self._written: dict[str, list[str]] = {}
         self._began = time.monotonic()
 
     @property
@@ -117,7 +120,6 @@ class Ladder:
         self.rungs.append(self._scored(trial, None, None, with_general=False))
         self.pace = self.pace or measured(time.monotonic() - started, self.dev.n_passages)
         if self.pace is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
             _write(self.folder / PACE, asdict(self.pace))
         if self.general is not None:
             general = self.general(self._encoder(None))
@@ -133,8 +135,7 @@ class Ladder:
         embedding_s = self.pace.embedding_s(len(self.dataset.corpus))
         share = 1.0
         if with_questions:
-            questions = unlabelled_questions(self.dataset, self.split, settings)
-            n_questions = len(questions) + len(self.dataset.split(self.split))
+            n_questions = len(self._unlabelled(settings)) + len(self.dataset.split(self.split))
             epochs = settings.n_epochs
             share = (self.left_s - embedding_s) / self.pace.questions_s(n_questions, epochs)
         if embedding_s > self.left_s or share < LEAST_SHARE:
@@ -148,7 +149,7 @@ class Ladder:
         Where time is too short for that, the default rate is taken, on as many as there is time
         for.
         """
-        rate, n_learnt = self.settings.peak_rate, self._n_learnt_from()
+        rate, n_learnt = self.settings.peak_rate, self.n_learnt_from
         rates = [rate] if self.settings.learning_rate else [rate, round(SLOWER * rate, 10)]
         whole_s = self.pace.full_s(n_learnt, self.settings.n_epochs) if self.pace else 0.0
         comparing_s = len(rates) * FIRST_FRACTION * whole_s
@@ -184,8 +185,9 @@ class Ladder:
         settings = self._with(recipe="full", learning_rate=rate)
         return self._try(f"full, rate {rate:g}", settings, share, key=key)
 
-    def _n_learnt_from(self) -> int:
-        """Return how many passages `full` would learn from, of all that have questions."""
+    @cached_property
+    def n_learnt_from(self) -> int:
+        """How many passages `full` would learn from, of all that have questions."""
         from homing.training.examples import choose_examples, training_examples
         from homing.training.settings import settled
 
@@ -265,8 +267,7 @@ class Ladder:
         done = folder.with_suffix(".json")
         if done.is_file():
             kept = json.loads(done.read_text(encoding="utf-8"))
-            return TrainingLog(**kept["log"]), float(kept["share"])
-        unlabelled = unlabelled_questions(self.dataset, self.split, settings)
+            return TrainingLog.from_json(kept["log"]), float(kept["share"])
         log = train(
             self._narrowed(share),
             base_model=base_model,
@@ -275,18 +276,25 @@ class Ladder:
             split=self.split,
             score_dev=self.dev,
             cache_folder=self.cache_folder,
-            unlabelled=some_questions(unlabelled, share, settings.seed),
+            unlabelled=some_questions(self._unlabelled(settings), share, settings.seed),
         )
         gc.collect()  # the Trainer and its model refer to each other
         _write(done, {"share": share, "log": asdict(log)})
         return log, share
+
+    def _unlabelled(self, settings: TrainingSettings) -> list[str]:
+        """Return the questions without a label for a recipe, written once."""
+        if settings.recipe not in self._written:
+            written = unlabelled_questions(self.dataset, self.split, settings)
+            self._written[settings.recipe] = written
+        return self._written[settings.recipe]
 
     def _narrowed(self, share: float) -> Dataset:
         """Return the dataset with questions about a share of what `full` would learn from."""
         if share >= 1:
             return self.dataset
         asked = {qrel.passage_id for qrel in self.dataset.qrels[self.split]}
-        fraction = share * self._n_learnt_from() / len(asked)
+        fraction = share * self.n_learnt_from / len(asked)
         return fewer_passages(self.dataset, self.split, fraction, self.settings.seed)
 
     def _encoder(self, folder: Path | None) -> Encoder:
@@ -363,9 +371,8 @@ class Ladder:
 
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
-    scratch = path.with_suffix(".partial")
-    scratch.write_text(json.dumps(values, default=str), encoding="utf-8")
-    scratch.replace(path)
+    with atomic(path) as scratch:
+        scratch.write_text(json.dumps(values, default=str), encoding="utf-8")
 
 
 def _read_pace(path: Path) -> Pace | None:

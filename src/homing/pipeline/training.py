@@ -33,7 +33,7 @@ from homing.ranks import is_main, n_ranks
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
 from homing.settings import Settings, TrainSettings, load_settings
 from homing.settings.section import Section
-from homing.types import TrainingLog, Trial, content_id
+from homing.types import TrainingLog, content_id
 
 if TYPE_CHECKING:
     from homing.training.settings import TrainingSettings
@@ -270,11 +270,7 @@ def _mined(log: Mapping[str, Any]) -> str:
 
 def load_log(summary: Mapping[str, Any]) -> TrainingLog:
     """Return the training log that a summary holds."""
-    log = dict(summary["log"])
-    for name in ("loss", "dev"):
-        log[name] = [(int(step), float(value)) for step, value in log[name]]
-    log["trials"] = tuple(Trial(**trial) for trial in log.get("trials", ()))
-    return TrainingLog(**log)
+    return TrainingLog.from_json(summary["log"])
 
 
 def without_given_questions(dataset: Dataset) -> Dataset:

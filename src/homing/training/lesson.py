@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from homing.training.corpus_softmax import Targets
 from homing.training.job import TrainingJob
-from homing.training.negatives import held_out_groups
+from homing.training.negatives import seen_passages
 from homing.training.questions import Asked, make_targets
 from homing.training.teaching import teach
 from homing.types import Encoder, FloatArray
@@ -45,11 +45,8 @@ def prepare(
         questions: What is learnt from.
     """
     settings = job.settings.query
-    dataset = job.dataset
-    hidden = held_out_groups(dataset, job.split)
-    texts = dict(zip(dataset.passage_ids(), dataset.passage_texts(), strict=True))
-    seen = [passage_id for passage_id in texts if dataset.group_of(passage_id) not in hidden]
-    passages = [texts[passage_id] for passage_id in seen]
+    seen = seen_passages(job.dataset, job.split)
+    passages = list(seen.values())
     asked = [question.text for question in questions]
     has_teacher = settings.teacher_weight > 0 or any(not q.answers for q in questions)
     teaching = teach(asked, passages, base, depth=settings.teacher_depth) if has_teacher else None

@@ -32,8 +32,6 @@ Embed = Callable[[dict[str, Any]], "Tensor"]
 
 OWN, NEGATIVE, IGNORED = 1, 0, -1
 """Entries of the label matrix, (n_q, n_p)."""
-QUESTION_PARTS = 4
-"""Questions of one batch differ in length more than its passages, which the sampler sorts."""
 
 
 def info_nce(

@@ -30,11 +30,13 @@ def minimise(
     """
     from scipy.optimize import OptimizeResult, minimize
 
+    values: list[float] = []
+
     def in_float64(at: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         value, gradient = function(at.astype(np.float32))
+        if not values:
+            values.append(value)
         return value, gradient.astype(np.float64)
-
-    values = [function(start)[0]]
 
     def note(intermediate_result: OptimizeResult) -> None:
         values.append(float(intermediate_result.fun))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homing.dataset.tables import atomic
 from homing.progress import say
 from homing.retrieval.encoders import SentenceTransformerEncoder
 from homing.training.examples import Example
@@ -78,10 +78,8 @@ class HardNegatives:
         was_training = model.training
         mined = mine_for(self.job, self.examples, SentenceTransformerEncoder(model), cache_folder)
         model.train(was_training)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = self._file(epoch).with_suffix(".partial")
-        scratch.write_text(json.dumps(_as_json(mined)), encoding="utf-8")
-        os.replace(scratch, self._file(epoch))
+        with atomic(self._file(epoch)) as scratch:
+            scratch.write_text(json.dumps(_as_json(mined)), encoding="utf-8")
         return mined
 
     def _kept(self, epoch: int) -> Mined | None:

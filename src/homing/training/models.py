@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 from homing.errors import UsageError
 from homing.retrieval.models import load_sentence_transformer
 from homing.retrieval.towers import input_modules, towers_of
-from homing.training.settings import TrainingSettings
+from homing.training.settings import OF_WEIGHTS, TrainingSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-OF_ONE_TOWER = ("full", "lora")
-"""Recipes that train one network for questions and passages."""
 
 
 def load_for_training(base_model: str, settings: TrainingSettings) -> SentenceTransformer:
@@ -31,7 +28,7 @@ def load_for_training(base_model: str, settings: TrainingSettings) -> SentenceTr
     model = load_sentence_transformer(
         base_model, max_tokens=settings.max_tokens, device=settings.device
     )
-    if settings.recipe in OF_ONE_TOWER and towers_of(model) is not None:
+    if settings.recipe in OF_WEIGHTS and towers_of(model) is not None:
         raise UsageError(
             f"{base_model} has a tower of its own for questions, and --recipe {settings.recipe} "
             "trains models that have one for both. Take --recipe query, or the model that this one "

@@ -100,13 +100,10 @@ class _Corpus:
     """The passages that may become negatives, or that answer."""
 
     def __init__(self, dataset: Dataset, split: str) -> None:
-        hidden = held_out_groups(dataset, split)
-        groups = {i: dataset.group_of(i) for i in dataset.corpus}
-        self.ids = [i for i in dataset.passage_ids() if groups[i] not in hidden]
-        self.groups = [groups[i] for i in self.ids]
+        seen = seen_passages(dataset, split)
+        self.ids, self.texts = list(seen), list(seen.values())
+        self.groups = [dataset.group_of(i) for i in self.ids]
         self.rows = {passage_id: row for row, passage_id in enumerate(self.ids)}
-        texts = dict(zip(dataset.passage_ids(), dataset.passage_texts(), strict=True))
-        self.texts = [texts[i] for i in self.ids]
 
     def choose(
         self,
@@ -145,6 +142,13 @@ def held_out_groups(dataset: Dataset, split: str) -> frozenset[str]:
         for passage_id in grades
     }
     return frozenset(others - own)
+
+
+def seen_passages(dataset: Dataset, split: str) -> dict[str, str]:
+    """Return id -> text of the passages that training on a split may see, in corpus order."""
+    hidden = held_out_groups(dataset, split)
+    texts = zip(dataset.passage_ids(), dataset.passage_texts(), strict=True)
+    return {i: text for i, text in texts if dataset.group_of(i) not in hidden}
 
 
 def _ranked(

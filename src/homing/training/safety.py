@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from homing.dataset.tables import atomic
 from homing.errors import HomingError
 
 WINDOW = 10
@@ -107,9 +107,8 @@ class Halving:
 
     def write(self, folder: Path) -> None:
         """Note it, so that a job that is stopped now goes on with the halved rate."""
-        scratch = folder / f"{HALVED}.partial"
-        scratch.write_text(json.dumps({"what": self.what}), encoding="utf-8")
-        os.replace(scratch, folder / HALVED)
+        with atomic(folder / HALVED) as scratch:
+            scratch.write_text(json.dumps({"what": self.what}), encoding="utf-8")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

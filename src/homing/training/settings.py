@@ -20,6 +20,8 @@ two, the share of passages decides."""
 OFFLINE_PASSAGES_ON_CPU = 800
 """What offline questions teach levels off, and a laptop's minutes are short."""
 RecipeName = Literal["full", "lora", "query", "full-query", "adapter", "static", "reranker"]
+OF_WEIGHTS: tuple[RecipeName, ...] = ("full", "lora")
+"""The recipes that train one network for questions and passages in batches."""
 EPOCHS_AND_RATE: Mapping[RecipeName, tuple[int, float]] = {
     "full": (1, 1e-4),
     "lora": (2, 5e-4),

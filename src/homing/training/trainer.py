@@ -12,11 +12,8 @@ from homing.progress import say
 from homing.ranks import n_ranks
 from homing.training.examples import training_examples
 from homing.training.job import DevScore, Recipe, RetrieverScore, TrainingJob
-from homing.training.settings import TrainingSettings, settled
+from homing.training.settings import OF_WEIGHTS, TrainingSettings, settled
 from homing.types import TrainingLog
-
-OF_WEIGHTS = ("full", "lora")
-"""The recipes that train an encoder's weights in batches, as docs/training.md says."""
 
 
 def train(

@@ -65,6 +65,16 @@ class TrainingLog:
     dev_seconds: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     trials: Sequence[Trial] = ()
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> TrainingLog:
+        """Return the log of which `dataclasses.asdict` made these values, read back from JSON."""
+        log = dict(values)
+        for name in ("loss", "dev"):
+            log[name] = [(int(step), float(value)) for step, value in log[name]]
+        log["trials"] = tuple(Trial(**trial) for trial in log.get("trials", ()))
+        return TrainingLog(**log)
+
     false_negative_fraction: float | None = None
     index_stays: bool = False
     note: str = ""

@@ -10,12 +10,11 @@ stopped does not train it again.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
+from homing.dataset.tables import atomic
 from homing.training.job import TrainingJob
 from homing.training.recipes import full, query
 from homing.training.settings import EPOCHS_AND_RATE
@@ -64,25 +63,19 @@ def _joined(first: TrainingLog, second: TrainingLog, job: TrainingJob) -> Traini
 
 def _trained(job: TrainingJob) -> TrainingLog:
     log = full.tune(job)
-    scratch = job.out / f"{LOG}.partial"
     row = {"key": _key(job), "log": asdict(log)}
-    scratch.write_text(json.dumps(row, default=str), encoding="utf-8")
-    os.replace(scratch, job.out / LOG)
+    with atomic(job.out / LOG) as scratch:
+        scratch.write_text(json.dumps(row, default=str), encoding="utf-8")
     return log
 
 
 def _kept(job: TrainingJob) -> TrainingLog | None:
     """Return the log of a first part that an earlier run finished with the same arguments."""
     try:
-        row = json.loads(Path(job.out / LOG).read_text(encoding="utf-8"))
+        row = json.loads((job.out / LOG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if row["key"] != _key(job):
-        return None
-    log = row["log"]
-    for name in ("loss", "dev"):
-        log[name] = [(int(step), float(value)) for step, value in log[name]]
-    return TrainingLog(**{**log, "trials": ()})
+    return TrainingLog.from_json(row["log"]) if row["key"] == _key(job) else None
 
 
 def _key(job: TrainingJob) -> str:

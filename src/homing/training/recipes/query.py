@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from homing import progress
 from homing.progress import say
 from homing.retrieval.cache import CachedEncoder
-from homing.retrieval.encoders import SentenceTransformerEncoder, has_fast_bf16
+from homing.retrieval.encoders import SentenceTransformerEncoder
 from homing.retrieval.towers import Towers, join_towers, towers_of
+from homing.training.arguments import SAVE_EVERY_STEPS, trainer_arguments
 from homing.training.best import BestWeights
 from homing.training.callbacks import TimedScore, evaluation_steps, make_callback, make_trainer
 from homing.training.corpus_softmax import make_corpus_loss
@@ -32,15 +33,12 @@ from homing.training.lesson import Lesson, prepare
 from homing.training.merging import Merge
 from homing.training.models import load_for_training, quiet_libraries, save_model
 from homing.training.questions import Asked, QuestionCollator, asked_questions
+from homing.training.recipes.full import CHECKPOINTS
 from homing.training.sampling import PassageBatchSampler
 from homing.types import Encoder, FloatArray, TrainingLog, content_id
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-CHECKPOINTS = "checkpoints"
-SAVE_EVERY_STEPS = 50
-"""A stopped job loses at most this many steps."""
 
 
 def tune(job: TrainingJob) -> TrainingLog:
@@ -159,6 +157,9 @@ def _fit(
         seed=settings.seed,
     )
     n_steps = len(sampler) * settings.n_epochs
+    arguments = trainer_arguments(
+        settings, best.folder, n_steps, tower.device.type, SAVE_EVERY_STEPS
+    )
     with progress.track("Training", n_steps) as task:
         callback = make_callback(
             task,
@@ -174,35 +175,9 @@ def _fit(
             collator,
             sampler,
             callback,
-            _arguments(job, n_steps, tower.device.type),
+            arguments | {"per_device_train_batch_size": settings.query.batch_questions},
             make_corpus_loss(tower, lesson.vectors, lesson.targets, settings.temperature),
         )
         trainer.train(resume_from_checkpoint=best.resumable())
     history: list[dict[str, Any]] = trainer.state.log_history
     return history
-
-
-def _arguments(job: TrainingJob, n_steps: int, device: str) -> dict[str, Any]:
-    """Return the keywords of `SentenceTransformerTrainingArguments`."""
-    settings = job.settings
-    return {
-        "output_dir": str(job.out / CHECKPOINTS),
-        "num_train_epochs": settings.n_epochs,
-        "per_device_train_batch_size": settings.query.batch_questions,
-        "learning_rate": settings.peak_rate,
-        "warmup_steps": round(settings.warmup_fraction * n_steps),
-        "lr_scheduler_type": "linear",
-        "weight_decay": settings.weight_decay,
-        "optim": "adamw_torch_fused",
-        "bf16": has_fast_bf16(device),
-        "use_cpu": device == "cpu",
-        "seed": settings.seed,
-        "save_strategy": "steps",
-        "save_steps": SAVE_EVERY_STEPS,
-        "save_total_limit": 1,
-        "eval_strategy": "no",
-        "logging_steps": max(1, n_steps // 200),
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": device.startswith("cuda"),
-    }

@@ -26,7 +26,7 @@ from homing.training.callbacks import TimedScore
 from homing.training.examples import Example
 from homing.training.job import TrainingJob
 from homing.training.models import load_for_training, quiet_libraries, save_model
-from homing.training.negatives import held_out_groups
+from homing.training.negatives import seen_passages
 from homing.training.questions import Asked, asked_questions
 from homing.training.static_fit import Material, first_vectors, fit
 from homing.training.static_tokens import bare_tokenizer, counted_tokens, token_vectors
@@ -94,10 +94,10 @@ def _first(
 ) -> tuple[Tokenizer, FloatArray, Material]:
     """Return the student's tokenizer, the rows that it starts from, and what it is tuned on."""
     own, tower = job.settings.static, encoder.towers.document
-    ids, texts = _seen_passages(job)
+    seen = seen_passages(job.dataset, job.split)
     tokenizer = bare_tokenizer(tower)
     questions = asked_questions(examples, job.unlabelled)
-    material = _material(tokenizer, teacher, questions, ids, texts)
+    material = _material(tokenizer, teacher, questions, list(seen), list(seen.values()))
     first = first_vectors(token_vectors(tower), material.passage_tokens, own.smoothing)
     return tokenizer, first, material
 
@@ -121,15 +121,6 @@ def _note(dev: Sequence[tuple[int, float]]) -> str:
         return ""
     share = max(score for _, score in dev[1:]) / dev[0][1]
     return f"a static model; it has {100 * share:.0f} % of its teacher's nDCG@10 on dev"
-
-
-def _seen_passages(job: TrainingJob) -> tuple[list[str], list[str]]:
-    """Return ids and texts of the passages that training may see."""
-    dataset = job.dataset
-    hidden = held_out_groups(dataset, job.split)
-    texts = dict(zip(dataset.passage_ids(), dataset.passage_texts(), strict=True))
-    ids = [passage_id for passage_id in texts if dataset.group_of(passage_id) not in hidden]
-    return ids, [texts[passage_id] for passage_id in ids]
 
 
 def _material(
