@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import whole_and_killed
 from small_models import ARCHITECTURES, small_model
 from test_trainer import handbook, hits
 
@@ -191,41 +189,14 @@ def test_without_peft_the_extra_is_named(
 def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    script = textwrap.dedent(
-        """
-        import os, signal, sys
-        sys.path[:0] = [sys.argv[4]]
-        from dataclasses import replace
-        from pathlib import Path
+    script = """
         from test_lora import SETTINGS, handbook
         from homing.training.trainer import train
         import homing.training.recipes.full as full
         full.SAVE_EVERY_STEPS = 5
-        kill_at = int(sys.argv[3])
-        seen = []
-        def score(encoder):
-            seen.append(1)
-            if kill_at and len(seen) == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return 0.1 if len(seen) == 1 else 0.2
         settings = replace(SETTINGS, epochs=9, evaluations=3)
-        train(handbook(), base_model=sys.argv[1], out=Path(sys.argv[2]), settings=settings,
-              score_dev=score)
-        """
-    )
-
-    def job(name: str, kill_at: int) -> int:
-        tests = Path(__file__).parent
-        return subprocess.run(
-            [sys.executable, "-c", script, tiny_model, tmp_path / name, str(kill_at), str(tests)],
-            env={**os.environ, "PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"},
-            check=False,
-        ).returncode
-
-    assert job("whole", 0) == 0
-    assert job("killed", 3) == -signal.SIGKILL
-    assert list((tmp_path / "killed" / "checkpoints").glob("checkpoint-*"))
-    assert job("killed", 0) == 0
+        train(handbook(), base_model=base, out=out, settings=settings, score_dev=score)
+    """
+    whole, killed = whole_and_killed(script, tiny_model, tmp_path)
     for file in ("model.safetensors", "adapter/adapter_model.safetensors"):
-        whole, killed = ((tmp_path / n / file).read_bytes() for n in ("whole", "killed"))
-        assert whole == killed
+        assert (whole / file).read_bytes() == (killed / file).read_bytes()

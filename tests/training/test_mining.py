@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from killing import run_job
 from test_trainer import handbook, hits
 
 from homing.retrieval.encoders import encoder_for
@@ -134,18 +131,13 @@ def test_same_seed_same_weights(tiny_model: Path, tmp_path: Path) -> None:
 def test_a_job_killed_within_an_epoch_goes_on_with_that_epochs_negatives(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    script = textwrap.dedent(
-        """
-        import os, signal, sys
-        sys.path[:0] = [sys.argv[4]]
-        from dataclasses import replace
-        from pathlib import Path
+    script = """
         from test_mining import SETTINGS, handbook
         from homing.training.trainer import train
         import homing.training.recipes.full as full
         full.SAVE_EVERY_STEPS = 2
-        kill_at, asked = int(sys.argv[3]), Path(sys.argv[2] + ".asked")
-        def score(encoder):
+        asked = Path(f"{out}.asked")
+        def counted(encoder):
             with asked.open("a") as file:
                 file.write("x")
             n = asked.stat().st_size
@@ -154,24 +146,13 @@ def test_a_job_killed_within_an_epoch_goes_on_with_that_epochs_negatives(
             return n / 100  # the last is the best
         settings = replace(SETTINGS, epochs=4, evaluations=12,
                            negatives=replace(SETTINGS.negatives, refresh=True))
-        train(handbook(), base_model=sys.argv[1], out=Path(sys.argv[2]), settings=settings,
-              score_dev=score)
-        """
-    )
-
-    def job(name: str, kill_at: int) -> int:
-        tests = Path(__file__).parent
-        return subprocess.run(
-            [sys.executable, "-c", script, tiny_model, tmp_path / name, str(kill_at), str(tests)],
-            env={**os.environ, "PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"},
-            check=False,
-        ).returncode
-
-    assert job("whole", 0) == 0
-    assert job("killed", 10) == -signal.SIGKILL  # after a checkpoint between two minings
-    checkpoints = tmp_path / "killed" / "checkpoints"
-    assert (checkpoints / "checkpoint-8").is_dir()
-    assert (checkpoints / "negatives-2.json").is_file()
-    assert job("killed", 0) == 0
-    whole, killed = ((tmp_path / n / "model.safetensors").read_bytes() for n in ("whole", "killed"))
-    assert whole == killed
+        train(handbook(), base_model=base, out=out, settings=settings, score_dev=counted)
+    """
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_job(script, tiny_model, whole, 0) == 0
+    # After a checkpoint between two minings:
+    assert run_job(script, tiny_model, killed, 10) == -signal.SIGKILL
+    assert (killed / "checkpoints" / "checkpoint-8").is_dir()
+    assert (killed / "checkpoints" / "negatives-2.json").is_file()
+    assert run_job(script, tiny_model, killed, 0) == 0
+    assert (whole / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()

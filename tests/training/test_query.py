@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import whole_and_killed
 
 from handbook_sentences import HANDBOOK
 from homing.dataset import Dataset
@@ -235,43 +234,17 @@ def test_same_seed_same_weights(tiny_model: Path, tmp_path: Path) -> None:
 def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    script = textwrap.dedent(
-        """
-        import os, signal, sys
-        from pathlib import Path
-        sys.path[:0] = [sys.argv[4]]
+    script = """
         from test_query import SETTINGS, handbook
-        from dataclasses import replace
         from homing.training.trainer import train
         import homing.training.recipes.query as query
         query.SAVE_EVERY_STEPS = 5
-        kill_at = int(sys.argv[3])
-        seen = []
-        def score(encoder):
-            seen.append(1)
-            if kill_at and len(seen) == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return 0.1 if len(seen) == 1 else 0.2
         settings = replace(SETTINGS, epochs=9, evaluations=3)
-        train(handbook(), base_model=sys.argv[1], out=Path(sys.argv[2]), settings=settings,
-              score_dev=score, unlabelled=["where may I park?", "who pays for training?"])
-        """
-    )
-
-    def job(name: str, kill_at: int) -> int:
-        tests = Path(__file__).parent
-        return subprocess.run(
-            [sys.executable, "-c", script, tiny_model, tmp_path / name, str(kill_at), str(tests)],
-            env={**os.environ, "PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"},
-            check=False,
-        ).returncode
-
-    assert job("whole", 0) == 0
-    assert job("killed", 3) == -signal.SIGKILL
-    assert list((tmp_path / "killed" / "checkpoints").glob("checkpoint-*"))
-    assert job("killed", 0) == 0
-    names = [p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*.safetensors")]
+        train(handbook(), base_model=base, out=out, settings=settings, score_dev=score,
+              unlabelled=["where may I park?", "who pays for training?"])
+    """
+    whole, killed = whole_and_killed(script, tiny_model, tmp_path)
+    names = [path.relative_to(whole) for path in whole.rglob("*.safetensors")]
     assert names
     for name in names:
-        same = (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
-        assert same, name
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name

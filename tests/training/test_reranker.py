@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import whole_and_killed
 from test_trainer import handbook
 
 from handbook_sentences import HANDBOOK
@@ -244,44 +240,11 @@ def test_labels_say_which_one_answers() -> None:
 def test_a_job_killed_in_the_middle_ends_with_the_same_weights(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    script = textwrap.dedent(
-        """
-        import os, signal, sys
-        sys.path[:0] = [sys.argv[4]]
-        from dataclasses import replace
-        from pathlib import Path
+    script = """
         from test_reranker import SETTINGS, tuned
         import homing.training.recipes.reranker as reranker
         reranker.SAVE_EVERY_STEPS = 4
-        kill_at = int(sys.argv[3])
-        seen = []
-        def score(build):
-            seen.append(1)
-            if kill_at and len(seen) == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return 0.1 if len(seen) == 1 else 0.2
-        tuned(Path(sys.argv[1]), Path(sys.argv[2]), replace(SETTINGS, epochs=6, evaluations=3),
-              score)
-        """
-    )
-
-    def job(name: str, kill_at: int) -> int:
-        tests = Path(__file__).parent
-        return subprocess.run(
-            [sys.executable, "-c", script, tiny_model, tmp_path / name, str(kill_at), str(tests)],
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(
-                    [os.environ.get("PYTHONPATH", ""), str(tests.parent)]
-                ),
-                "OMP_NUM_THREADS": "1",
-            },
-            check=False,
-        ).returncode
-
-    assert job("whole", 0) == 0
-    assert job("killed", 3) == -signal.SIGKILL
-    assert list((tmp_path / "killed" / "checkpoints").glob("checkpoint-*"))
-    assert job("killed", 0) == 0
-    whole, killed = ((tmp_path / n / "model.safetensors").read_bytes() for n in ("whole", "killed"))
-    assert whole == killed
+        tuned(Path(base), out, replace(SETTINGS, epochs=6, evaluations=3), score)
+    """
+    whole, killed = whole_and_killed(script, tiny_model, tmp_path)
+    assert (whole / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()
