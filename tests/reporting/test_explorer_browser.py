@@ -85,8 +85,10 @@ def test_any_two_contenders_are_compared(page: Any) -> None:
     page.locator("#from-contender").select_option(label="BM25")
     page.locator("#to-contender").select_option(label="Tuned model")
     page.locator("#explored summary").first.click()
-    headings = page.locator("#explored .sides h3").all_inner_texts()
-    assert [text.split(":")[0] for text in headings] == ["BM25", "Tuned model"]
+    headings = page.locator("#explored .sides h3")
+    headings.nth(1).wait_for()  # filled once the question is open
+    shown = [text.split(":")[0] for text in headings.all_inner_texts()]
+    assert shown == ["BM25", "Tuned model"]
 
 
 def test_an_opened_question_shows_both_rankings_marks_words_and_places(page: Any) -> None:
