@@ -1,0 +1,1 @@
+"""From a tuned model to where it is used: exports, a server, stores of vectors, the hub."""
