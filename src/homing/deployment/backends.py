@@ -30,4 +30,4 @@ def encoder_at(folder: str | Path, backend: Backend = "torch") -> Encoder:
         from homing.retrieval.openvino import load_openvino
 
         return load_openvino(str(folder))
-    return load_static(str(folder)) if is_static(str(folder)) else encoder_for(str(folder))
+    return load_static(str(folder)) if is_static(Path(folder)) else encoder_for(str(folder))
