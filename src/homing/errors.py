@@ -46,3 +46,9 @@ class ModelNotFoundError(HomingError):
     """A base model can be had neither from the embedded package nor from the hub."""
 
     exit_code = 7
+
+
+class HubError(HomingError):
+    """The hub cannot be reached, or does not take what is sent: the token, the name, the network."""
+
+    exit_code = 10

@@ -17,6 +17,7 @@ from homing.cli import (
     evaluate,
     ingest,
     init,
+    push,
     questions,
     report,
     run,
@@ -45,7 +46,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (questions, search, compare, init, doctor, version):
+for verb in (questions, search, compare, push, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

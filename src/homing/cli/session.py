@@ -26,6 +26,7 @@ EXIT_CODES = {
     7: "the base model cannot be had",
     8: "a language model's provider answers nothing: key, model, account or server",
     9: "a library of an extra is not installed",
+    10: "the hub does not take the model: token, name, network",
     130: "stopped with Ctrl-C; the same command continues",
 }
 INTERRUPTED = 130

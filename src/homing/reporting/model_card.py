@@ -6,6 +6,7 @@ shared where its documents may not.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -31,6 +32,7 @@ from homing.reporting.verdict import INDEX_STAYS, UNIT_NAMES, keeps_index, open_
 from homing.types import TrainingLog
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+LOADED = re.compile(r'SentenceTransformer\(("(?:[^"\\]|\\.)*")\)')
 TAGS = ["sentence-transformers", "feature-extraction", "sentence-similarity", "retrieval", "homing"]
 CARD_METRICS = ("hit@5", "ndcg@10", "mrr@10")
 LOSSES = {
@@ -65,9 +67,16 @@ def render_model_card(data: ReportData) -> str:
         _measures(data),
         _training(data),
         _data_facts(data),
+        _making(data),
         _limits(data),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def card_for(card: str, model: str) -> str:
+    """Return a card whose snippets load the model from elsewhere, such as its id at the hub."""
+    loaded = LOADED.search(card)
+    return card.replace(loaded[1], json.dumps(model)) if loaded else card
 
 
 def _front_matter(data: ReportData) -> dict[str, Any]:
@@ -174,6 +183,15 @@ def _data_facts(data: ReportData) -> str:
             lines.append(f"| {_line(kind.kind) or '–'} | {_line(kind.writer) or '–'} | {counts} |")
     if data.audit is not None and data.audit.clean:
         lines += ["", "The splits share no passage, no near-duplicate and no question."]
+    return "\n".join(lines)
+
+
+def _making(data: ReportData) -> str:
+    """Return what makes the model again: the command, and the versions it was made with."""
+    lines = ["## Made with", "", "```", data.command, "```"]
+    if data.versions:
+        lines += ["", "| library | version |", "|---|---|"]
+        lines += [f"| {_line(name)} | {_line(v)} |" for name, v in data.versions.items() if v]
     return "\n".join(lines)
 
 
