@@ -49,6 +49,19 @@ class ModelNotFoundError(HomingError):
 
 
 class HubError(HomingError):
-    """The hub cannot be reached, or does not take what is sent: the token, the name, the network."""
+    """The hub cannot be reached, or does not take what is sent: token, name or network."""
 
     exit_code = 10
+
+
+class StoreError(HomingError):
+    """A store of vectors cannot be reached or read, or does not hold what was written."""
+
+    @classmethod
+    def during(cls, where: str, error: BaseException) -> StoreError:
+        """Return the error for a store whose library said something; addresses hold no password."""
+        said = " ".join(str(error).split())[:500] or type(error).__name__
+        return cls(
+            f"{where} failed: {said} What was written is kept: check the store and run the same "
+            "command again, which continues."
+        )

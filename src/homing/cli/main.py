@@ -15,6 +15,7 @@ from homing.cli import (
     dataset,
     doctor,
     evaluate,
+    index,
     ingest,
     init,
     push,
@@ -46,7 +47,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (questions, search, compare, push, init, doctor, version):
+for verb in (index, questions, search, compare, push, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

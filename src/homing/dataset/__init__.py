@@ -1,9 +1,10 @@
 """Datasets: a corpus, queries and qrels by split, in every layout that Homing reads and writes."""
 
-from homing.dataset.files import convert, load_dataset
+from homing.dataset.files import Corpus, convert, load_dataset, open_corpus
 from homing.dataset.model import Dataset, check_dataset, pick_split
 from homing.dataset.mteb import save_dataset
 from homing.dataset.records import (
+    document_paths,
     iter_documents,
     iter_passages,
     iter_questions,
@@ -19,9 +20,11 @@ from homing.dataset.records import (
 )
 
 __all__ = [
+    "Corpus",
     "Dataset",
     "check_dataset",
     "convert",
+    "document_paths",
     "iter_documents",
     "iter_passages",
     "iter_questions",
@@ -31,6 +34,7 @@ __all__ = [
     "load_passages",
     "load_questions",
     "load_rejections",
+    "open_corpus",
     "pick_split",
     "save_dataset",
     "save_documents",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from homing.dataset.beir import is_beir, load_beir, save_beir
 from homing.dataset.llamaindex import is_llamaindex, load_llamaindex, save_llamaindex
 from homing.dataset.model import Dataset, pick_split
-from homing.dataset.mteb import is_mteb, load_mteb, save_dataset
+from homing.dataset.mteb import (
+    is_mteb,
+    iter_mteb_corpus,
+    load_mteb,
+    sample_mteb_questions,
+    save_dataset,
+)
 from homing.errors import UsageError
+from homing.types import Passage
 
 KNOWN = (
     "A dataset is a workspace or an MTEB folder (corpus/, queries/ and qrels/ with Parquet files), "
@@ -45,6 +54,36 @@ def load_dataset(path: Path | str) -> Dataset:
             "`homing curate` (or `homing run`) makes it."
         )
     raise UsageError(f"{path} is not a dataset. {KNOWN}")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The passages of a dataset, as often as they are wanted, and some of its questions.
+
+    Attributes:
+        passages: Gives them from the first on; of a workspace or an MTEB folder they are streamed.
+        questions: Texts, of the test split where there is one.
+    """
+
+    passages: Callable[[], Iterator[Passage]]
+    questions: tuple[str, ...]
+
+
+def open_corpus(path: Path | str, n_questions: int, split: str = "test") -> Corpus:
+    """Return the corpus of the dataset at a path, with at most `n_questions` questions.
+
+    Raises:
+        UsageError: If there is nothing, nothing that is known, or a malformed dataset.
+    """
+    path = Path(path)
+    if path.is_dir() and is_mteb(path):
+        questions = sample_mteb_questions(path, split, n_questions)
+        return Corpus(lambda: iter_mteb_corpus(path), tuple(questions))
+    dataset = load_dataset(path)
+    filled = [name for name in (split, *dataset.splits) if name in dataset.splits]
+    asked = list(dataset.split(filled[0]))[:n_questions] if filled else []
+    texts = tuple(dataset.queries[query_id].text for query_id in asked)
+    return Corpus(lambda: iter(dataset.corpus.values()), texts)
 
 
 def convert(

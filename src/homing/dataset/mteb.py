@@ -102,6 +102,37 @@ def load_mteb(folder: Path) -> Dataset:
     return check_dataset(Dataset(corpus, queries, qrels, groups), str(folder))
 
 
+def iter_mteb_corpus(folder: Path) -> Iterator[Passage]:
+    """Yield the passages of a folder in the MTEB layout, without holding them all.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    for _, row in _rows(folder, "corpus", ("_id", "text")):
+        yield passage_of(row)
+
+
+def sample_mteb_questions(folder: Path, split: str, n: int) -> list[str]:
+    """Return the texts of the first `n` questions of a split, or of the first that there is.
+
+    None where the folder holds a corpus alone.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    if not any((folder / "qrels").glob("*.parquet")):
+        return []
+    files = _split_files(folder)
+    asked: dict[str, str] = {}
+    for qrel in _load_qrels(files.get(split) or next(iter(files.values()))):
+        if qrel.grade >= 1 and len(asked) < n:
+            asked.setdefault(qrel.query_id, "")
+    for _, row in _rows(folder, "queries", ("_id", "text")):
+        if str(row["_id"]) in asked:
+            asked[str(row["_id"])] = row["text"] or ""
+    return [text for text in asked.values() if text]
+
+
 def _rows(
     folder: Path, part: str, required: tuple[str, ...]
 ) -> Iterator[tuple[Path, dict[str, Any]]]:

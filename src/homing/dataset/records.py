@@ -61,6 +61,12 @@ def load_documents(path: Path) -> list[Document]:
     return list(iter_documents(path))
 
 
+def document_paths(path: Path) -> dict[str, str]:
+    """Return document id -> path of a table that `save_documents` wrote; no text is read."""
+    columns = ("id", "path")
+    return {row["id"]: row["path"] for row in read_table(path, columns, only=columns)}
+
+
 PASSAGE_COLUMNS = ("_id", "title", "text", "document_id", "start", "end", "page", "heading_path")
 
 

@@ -67,8 +67,14 @@ def write_table(rows: Iterable[Row], path: Path, schema: Any) -> int:
     return n_rows
 
 
-def read_table(path: Path, required: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+def read_table(
+    path: Path, required: Sequence[str] = (), only: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of a Parquet file, column name -> value.
+
+    Args:
+        required: Columns without which the file is none of ours.
+        only: The columns to read; None reads all.
 
     Raises:
         UsageError: If the file is missing, cannot be read as Parquet, or lacks one of the
@@ -87,7 +93,7 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Iterator[dict[str, A
                     f"{path} has no column {missing[0]!r}; it has: "
                     f"{', '.join(file.schema_arrow.names)}."
                 )
-            for batch in file.iter_batches(batch_size=ROWS_IN_GROUP):
+            for batch in file.iter_batches(batch_size=ROWS_IN_GROUP, columns=only):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise UsageError(

@@ -12,11 +12,14 @@ from homing.types import Encoder
 Backend = Literal["torch", "onnx", "openvino"]
 
 
-def encoder_at(folder: str | Path, backend: Backend = "torch") -> Encoder:
+def encoder_at(
+    folder: str | Path, backend: Backend = "torch", max_tokens: int | None = None
+) -> Encoder:
     """Return the encoder of a model folder, run by `backend`.
 
     Args:
         folder: For torch what sentence-transformers or model2vec saved; else an export.
+        max_tokens: Longest input; None takes the model's own.
 
     Raises:
         ModelNotFoundError: There is no such model, or it cannot be loaded.
@@ -25,9 +28,11 @@ def encoder_at(folder: str | Path, backend: Backend = "torch") -> Encoder:
     if backend == "onnx":
         from homing.retrieval.onnx import load_onnx
 
-        return load_onnx(str(folder))
+        return load_onnx(str(folder), max_tokens)
     if backend == "openvino":
         from homing.retrieval.openvino import load_openvino
 
-        return load_openvino(str(folder))
-    return load_static(str(folder)) if is_static(Path(folder)) else encoder_for(str(folder))
+        return load_openvino(str(folder), max_tokens)
+    if is_static(Path(folder)):
+        return load_static(str(folder), max_tokens)
+    return encoder_for(str(folder), max_tokens)

@@ -10,6 +10,7 @@ from homing.pipeline.curation import Curated, curate
 from homing.pipeline.dataset_evaluation import Evaluated, evaluate_dataset
 from homing.pipeline.evaluation import evaluate
 from homing.pipeline.fates import SeenQuestion
+from homing.pipeline.indexing import Indexed, index
 from homing.pipeline.ingestion import Ingested, ingest
 from homing.pipeline.job import Job, StageResult, open_job
 from homing.pipeline.looking import Looked, look_at_questions
@@ -24,6 +25,7 @@ __all__ = [
     "Curated",
     "Evaluated",
     "Finding",
+    "Indexed",
     "Ingested",
     "Job",
     "Looked",
@@ -36,6 +38,7 @@ __all__ = [
     "curate",
     "evaluate",
     "evaluate_dataset",
+    "index",
     "ingest",
     "look_at_questions",
     "open_job",

@@ -1,0 +1,1 @@
+"""Stores of vectors that others search: one file each, behind one Protocol."""
