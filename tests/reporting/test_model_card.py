@@ -10,7 +10,7 @@ from handbook_report import handbook_report
 from handbook_text import SECTIONS
 
 from homing.numbers import plain
-from homing.reporting.model_card import render_model_card
+from homing.reporting.model_card import card_for, render_model_card
 from homing.reporting.terminal import summary_lines
 
 
@@ -102,3 +102,31 @@ def test_the_card_says_what_a_recipe_minimised_and_that_an_index_stays() -> None
     assert "over the whole corpus" in card
     assert "symmetric InfoNCE" not in card
     assert "- The stored index stays valid" in card
+
+
+def test_the_card_says_how_it_was_made_and_with_what() -> None:
+    made = render_model_card(handbook_report()).split("## Made with")[1].split("## ")[0]
+    assert "homing run handbook/ --out tuned/ --seed 7" in made
+    assert "| sentence-transformers | 6.1.0 |" in made
+    assert "| torch | 2.13.0 |" in made
+
+
+def test_a_card_can_be_given_another_place_to_load_the_model_from() -> None:
+    data = handbook_report()
+    data = replace(data, model=replace(data.model, path='odd "folder"\\model'))
+    card = card_for(render_model_card(data), "me/handbook-minilm")
+    assert card.count('"me/handbook-minilm"') == 3
+    assert "odd" not in card
+    assert card_for("no snippet", "me/handbook-minilm") == "no snippet"
+
+
+def test_the_hubs_own_reader_takes_the_front_matter() -> None:
+    from huggingface_hub import ModelCard
+
+    data = handbook_report()
+    card = ModelCard(render_model_card(data), ignore_metadata_errors=False)
+    found = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    measures = data.evaluation.contenders["tuned"].measures
+    assert found["hit_at_5"] == round(measures["hit@5"], 4)
+    assert card.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert {result.dataset_type for result in card.data.eval_results} == {"private"}
