@@ -23,6 +23,7 @@ from homing.cli import (
     report,
     run,
     search,
+    serve,
     session,
     train,
     version,
@@ -47,7 +48,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (index, questions, search, compare, push, init, doctor, version):
+for verb in (index, questions, search, serve, compare, push, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

@@ -9,6 +9,7 @@ member has among its first `POOL`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -176,3 +177,12 @@ def _measured(ranking: IntArray, dev: DevQuestions) -> float:
 
 def _called(fusion: Fusion, method: Method, weight: float) -> str:
     return f"{METHODS[method]}, {weight:g} for {fusion.b}"
+
+
+def read_choice(words: str) -> tuple[Method, float] | None:
+    """Return method and weight as `choose` told them in words; None for any other words."""
+    for method in COMPARABLE:
+        found = re.match(rf"{re.escape(METHODS[method])}, (\S+) for ", words)
+        if found:
+            return method, float(found[1])
+    return None

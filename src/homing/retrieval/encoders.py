@@ -81,6 +81,23 @@ class SentenceTransformerEncoder:
         """Return one unit vector for each passage, float32 (n, `dimensions`)."""
         return self._encode(texts, self.prompts.passage, DOCUMENT, "Embedding passages")
 
+    def encode_prompted(self, texts: Sequence[str]) -> FloatArray | None:
+        """Return unit vectors of questions and passages that begin with their prompts already.
+
+        None where they cannot be embedded together: with a tower for each side, or with a prompt
+        that the model leaves out of its mean.
+        """
+        model, prompts = self.towers.query, self.prompts
+        together = model is self.towers.document and all(
+            not prompt or _is_plain(model, prompt) for prompt in (prompts.query, prompts.passage)
+        )
+        return self._encode(texts, "", DOCUMENT, "Embedding texts") if together else None
+
+    @property
+    def max_tokens(self) -> float:
+        """Longest input, prompt included, of which the rest is cut; infinity for no limit."""
+        return float(self.model.max_seq_length or inf)
+
     def _encode(self, texts: Sequence[str], prompt: str, task: str, title: str) -> FloatArray:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         if len(texts) == 0:

@@ -77,6 +77,15 @@ class OnnxEncoder:
         """Return one unit vector for each passage, float32 (n, `dimensions`)."""
         return self._encode(texts, self.prompts.passage, "Embedding passages")
 
+    def encode_prompted(self, texts: Sequence[str]) -> FloatArray:
+        """Return unit vectors of questions and passages that begin with their prompts already."""
+        return self._encode(texts, "", "Embedding texts")
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input, prompt included, of which the rest is cut."""
+        return self._max_tokens
+
     def _encode(self, texts: Sequence[str], prompt: str, title: str) -> FloatArray:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         with track(title, len(texts)) as progress:

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ class StaticEncoder:
         A text without a token that the model knows is all zeros: it is like nothing.
         """
         return self._encode(texts, "Embedding passages")
+
+    def encode_prompted(self, texts: Sequence[str]) -> FloatArray:
+        """Return unit vectors of questions and passages together."""
+        return self._encode(texts, "Embedding texts")
+
+    @property
+    def max_tokens(self) -> float:
+        """Longest input, of which the rest is cut; infinity for no limit."""
+        return inf if self._max_tokens is None else self._max_tokens
 
     def _encode(self, texts: Sequence[str], title: str) -> FloatArray:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)

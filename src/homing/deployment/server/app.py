@@ -1,0 +1,316 @@
+"""The application: its routes, and what every request goes through."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from homing.deployment.server import embeddings, reranking
+from homing.deployment.server.batching import Batcher, Batching
+from homing.deployment.server.limits import ApiKey, Gate, Limits, announced_bytes, read_body
+from homing.deployment.server.metrics import Metrics
+from homing.deployment.server.model import ServedModel, Text
+from homing.deployment.server.openapi import describe, explained
+from homing.deployment.server.refusals import Refusal, bad_request, error_body
+from homing.deployment.server.schemas import EmbeddingsRequest, RerankRequest, SearchRequest
+from homing.deployment.server.searching import SearchIndex
+from homing.retrieval.reranking import PairScorer
+from homing.types import FloatArray
+
+Asked = TypeVar("Asked", bound=BaseModel)
+JSON = "application/json"
+NO_SEARCH = (
+    "There is nothing to search: no bundle of passages lies with the model. Serve a workspace, or "
+    "make a bundle: homing serve MODEL --corpus DATASET"
+)
+NO_RERANKER = "There is no reranker here. Serve one with: homing serve … --reranker FOLDER"
+
+
+def make_app(
+    model: ServedModel,
+    *,
+    index: SearchIndex | None = None,
+    scorer: PairScorer | None = None,
+    api_key: str | None = None,
+    limits: Limits | None = None,
+    batching: Batching | None = None,
+    why_no_search: str = NO_SEARCH,
+) -> FastAPI:
+    """Return the application; its lifespan, which ASGI servers run, starts the model's thread.
+
+    Args:
+        index: What `/v1/search` looks into; without it 404 with `why_no_search`.
+        scorer: What `/v1/rerank` asks; without it 404.
+        api_key: What requests to `/v1/…` have to carry; None lets all in.
+    """
+    return _Service(
+        model, index, scorer, ApiKey(api_key), limits or Limits(), batching, why_no_search
+    ).application()
+
+
+class _Service:
+    """The handlers, and what they share."""
+
+    def __init__(
+        self,
+        model: ServedModel,
+        index: SearchIndex | None,
+        scorer: PairScorer | None,
+        api_key: ApiKey,
+        limits: Limits,
+        batching: Batching | None,
+        why_no_search: str,
+    ) -> None:
+        self.model, self.index, self.scorer = model, index, scorer
+        self.api_key, self.limits = api_key, limits
+        self.batching = batching or Batching()
+        self.why_no_search = why_no_search
+        self.gate = Gate(limits)
+        self.metrics = Metrics()
+        self.metrics.inside.set_function(lambda: self.gate.n_inside)
+        self.started = int(time.time())
+        self.embedder: Batcher[Text, tuple[FloatArray, int]]
+        self.reader: Batcher[reranking.Pair, float]
+        self.searcher: ThreadPoolExecutor
+
+    def application(self) -> FastAPI:
+        app = FastAPI(
+            title="Homing",
+            summary="Embeddings, search and reranking by a tuned model.",
+            lifespan=self.lifespan,
+            redoc_url=None,
+        )
+        app.state.gate, app.state.metrics = self.gate, self.metrics
+        describe(app, self)
+        app.add_exception_handler(HTTPException, _http_error)
+        return app
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            # One thread: a model shares its tokenizer and its memory between calls.
+            run = stack.enter_context(ThreadPoolExecutor(1, "model"))
+            self.searcher = stack.enter_context(ThreadPoolExecutor(1, "search"))
+            self.embedder = await stack.enter_async_context(
+                self._batcher("embed", self.model.embed, run)
+            )
+            scorer = self.scorer
+            if scorer is not None:
+                score = lambda pairs: reranking.scored(scorer, pairs)  # noqa: E731
+                self.reader = await stack.enter_async_context(self._batcher("rerank", score, run))
+            yield
+            self.gate.is_closing = True
+
+    def _batcher(self, name: str, work: Any, executor: ThreadPoolExecutor) -> Batcher[Any, Any]:
+        metrics = self.metrics
+        texts, seconds = metrics.batch_texts.labels(name), metrics.batch_seconds.labels(name)
+
+        def on_run(n_texts: int, run_s: float) -> None:
+            texts.observe(n_texts)
+            seconds.observe(run_s)
+
+        batcher: Batcher[Any, Any] = Batcher(work, executor, batching=self.batching, on_run=on_run)
+        metrics.queued_texts.labels(name).set_function(lambda: batcher.n_waiting)
+        return batcher
+
+    async def embeddings(self, request: Request) -> Response:
+        """Embed texts, as OpenAI's API does."""
+        return await self._answer(request, "embeddings", self._embed)
+
+    async def search(self, request: Request) -> Response:
+        """Search the bundled passages."""
+        return await self._answer(request, "search", self._search)
+
+    async def rerank(self, request: Request) -> Response:
+        """Put documents in order, as Cohere's API does."""
+        return await self._answer(request, "rerank", self._rerank)
+
+    async def _embed(self, request: Request, body: bytes) -> bytes:
+        asked = _parsed(EmbeddingsRequest, body)
+        is_query = embeddings.asks_for_queries(asked, self.model)
+        dimensions = embeddings.check_dimensions(asked, self.model)
+        texts = embeddings.texts_of(asked, self.limits)
+        vectors, n_tokens = await self._vectors(request, texts, is_query)
+        return await embeddings.embeddings_json(
+            embeddings.cut(vectors, dimensions),
+            n_tokens,
+            name=asked.model or self.model.name,
+            as_base64=asked.encoding_format == "base64",
+        )
+
+    async def _vectors(
+        self, request: Request, texts: list[str], is_query: bool
+    ) -> tuple[FloatArray, int]:
+        """Return the texts' vectors and how many tokens they took together."""
+        costs = [self.model.estimate(text) for text in texts]
+        items = [(text, is_query) for text in texts]
+        found = await self.embedder.do(items, costs, request.is_disconnected)
+        n_tokens = sum(count for _, count in found)
+        self.metrics.tokens.inc(n_tokens)
+        return np.stack([vector for vector, _ in found]), n_tokens
+
+    async def _search(self, request: Request, body: bytes) -> bytes:
+        asked = _parsed(SearchRequest, body)
+        index = self.index
+        if index is None:
+            raise Refusal(404, self.why_no_search, code="no_search")
+        embeddings.check_name(asked.model, self.model)
+        embeddings.check_lengths([asked.query], self.limits, "query")
+        if asked.k > self.limits.max_results:
+            raise bad_request(f"k is at most {self.limits.max_results:,}.", param="k")
+        mode, vector, n_tokens = asked.mode or "fused", None, 0
+        if mode != "bm25":
+            vectors, n_tokens = await self._vectors(request, [asked.query], True)
+            vector = vectors[0]
+        loop = asyncio.get_running_loop()
+        hits = await loop.run_in_executor(
+            self.searcher, index.search, asked.query, vector, mode, asked.k
+        )
+        usage = {"prompt_tokens": n_tokens, "total_tokens": n_tokens}
+        answer = {"object": "list", "mode": mode, "results": hits, "usage": usage}
+        return json.dumps(answer, ensure_ascii=False).encode()
+
+    async def _rerank(self, request: Request, body: bytes) -> bytes:
+        asked = _parsed(RerankRequest, body)
+        if self.scorer is None:
+            raise Refusal(404, NO_RERANKER, code="no_reranker")
+        pairs = reranking.pairs_of(asked, self.limits)
+        costs = [reranking.estimate(pair) for pair in pairs]
+        scores = await self.reader.do(pairs, costs, request.is_disconnected)
+        return reranking.rerank_json(asked, pairs, scores)
+
+    async def models(self, request: Request) -> Response:
+        """List the names under which the model may be asked."""
+        data = [self._model_entry(name) for name in self.model.names]
+        return self._listed(request, "models", {"object": "list", "data": data})
+
+    async def model_entry(self, request: Request) -> Response:
+        """Return one of those names."""
+        name = request.path_params["model"]
+        return self._listed(request, "models", self._model_entry(name), name)
+
+    def _model_entry(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self.started, "owned_by": "homing"}
+
+    def _listed(
+        self, request: Request, endpoint: str, answer: Any, name: str | None = None
+    ) -> Response:
+        started = time.perf_counter()
+        try:
+            self.api_key.check(request.headers)
+            embeddings.check_name(name, self.model)
+            response = Response(json.dumps(answer), media_type=JSON)
+        except Refusal as refusal:
+            response = self._refused(refusal)
+        self._count(endpoint, response.status_code, started)
+        return response
+
+    async def health(self) -> Response:
+        """Say that the process is alive and what it serves."""
+        return self._health(200)
+
+    async def ready(self) -> Response:
+        """Say whether requests should be sent here: 503 from when it is told to stop."""
+        return self._health(503 if self.gate.is_closing else 200)
+
+    def _health(self, status: int) -> Response:
+        answer = {
+            "status": "stopping" if self.gate.is_closing else "ok",
+            "model": self.model.name,
+            "search": self.index is not None,
+            "rerank": self.scorer is not None,
+        }
+        return Response(json.dumps(answer), status, media_type=JSON)
+
+    async def prometheus(self) -> Response:
+        """Return the server's counters for Prometheus."""
+        text, media_type = self.metrics.text()
+        return Response(text, media_type=media_type)
+
+    async def _answer(
+        self,
+        request: Request,
+        endpoint: str,
+        work: Callable[[Request, bytes], Awaitable[bytes]],
+    ) -> Response:
+        """Return what `work` makes of a request that is let in, or the error in its place."""
+        started = time.perf_counter()
+        try:
+            self.api_key.check(request.headers)
+            with self.gate.admitted(announced_bytes(request.headers, self.limits)):
+                async with asyncio.timeout(self.limits.timeout_s):
+                    body = await read_body(request, self.limits)
+                    response = Response(await work(request, body), media_type=JSON)
+        except Refusal as refusal:
+            response = self._refused(refusal)
+        except TimeoutError:
+            response = self._refused(_too_slow(self.limits))
+        except (ClientDisconnect, asyncio.CancelledError) as error:
+            self.metrics.abandoned.inc()
+            if isinstance(error, asyncio.CancelledError) and not await request.is_disconnected():
+                raise  # the server itself stops
+            return Response(status_code=499)  # nobody reads it
+        except Exception:
+            logging.getLogger(__name__).exception("A request to %s failed.", endpoint)
+            response = self._refused(_failed())
+        self._count(endpoint, response.status_code, started)
+        return response
+
+    def _refused(self, refusal: Refusal) -> Response:
+        self.metrics.rejected.labels(refusal.code).inc()
+        return Response(refusal.body(), refusal.status, refusal.headers, media_type=JSON)
+
+    def _count(self, endpoint: str, status: int, started: float) -> None:
+        self.metrics.requests.labels(endpoint, str(status)).inc()
+        self.metrics.seconds.labels(endpoint).observe(time.perf_counter() - started)
+
+
+def _parsed(kind: type[Asked], body: bytes) -> Asked:
+    """Return the body as what it should be.
+
+    Raises:
+        Refusal: It is not: 400, which names the field.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise explained(error, body) from error
+
+
+def _too_slow(limits: Limits) -> Refusal:
+    return Refusal(
+        504,
+        f"The request took longer than {limits.timeout_s:g} s and was given up. Send fewer texts "
+        "at a time, or try again when the server is less busy.",
+        code="timeout",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _failed() -> Refusal:
+    return Refusal(
+        500,
+        "The request could not be done; what happened is in the server's log. Try again, or "
+        "report it with that.",
+        code="internal_error",
+    )
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    """Return an unknown path or method in the shape of all other errors."""
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    body = error_body(error.status_code, str(error.detail), codes.get(error.status_code, "error"))
+    return Response(body, error.status_code, error.headers, media_type=JSON)

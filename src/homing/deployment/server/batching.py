@@ -1,0 +1,195 @@
+"""Texts of many requests in one run of the model, one run at a time.
+
+While the model runs, what arrives waits; the next run takes of all that waits, in the order of
+arrival and of each request so much that none keeps the others waiting: a request of a thousand
+passages is done in slices, between which single questions pass. Cost: one hop to the model's thread
+a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Left = Callable[[], Awaitable[bool]]
+LOOK_AFTER_S = 0.2
+"""Who has waited so long may have left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How runs are made up.
+
+    Attributes:
+        max_tokens: Of all texts in a run, as they are estimated.
+        share_tokens: Of the texts of one request, before the others have their turn.
+        wait_s: How long the first of a run waits for others.
+    """
+
+    max_tokens: int = 4096
+    share_tokens: int = 1024
+    wait_s: float = 0.001
+
+
+class _Job(Generic[Item, Result]):
+    """A request's texts, how far they are, and who waits for them."""
+
+    __slots__ = ("costs", "done", "found", "has_left", "items", "looked_at", "n_taken")
+
+    def __init__(
+        self, items: Sequence[Item], costs: Sequence[int], done: asyncio.Future[None], left: Left
+    ) -> None:
+        self.items, self.costs, self.done, self.has_left = items, costs, done, left
+        self.n_taken = 0
+        self.found: list[Result] = []
+        self.looked_at = time.monotonic()
+
+
+_Part = tuple[_Job[Any, Any], int, int]
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs one kind of work over items of many requests; use it as `async with`."""
+
+    def __init__(
+        self,
+        work: Callable[[list[Item]], Sequence[Result]],
+        executor: Executor,
+        *,
+        batching: Batching,
+        on_run: Callable[[int, float], None] = lambda n, seconds: None,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        Args:
+            work: Returns one result for each item; called in the executor.
+            on_run: Told how many items a run had and how many seconds it took.
+        """
+        self._work = work
+        self._executor = executor
+        self._batching = batching
+        self._on_run = on_run
+        self._waiting: deque[_Job[Item, Result]] = deque()
+        self._arrived = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self.n_waiting = 0
+
+    async def __aenter__(self) -> Batcher[Item, Result]:
+        self._loop = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *exit_: object) -> None:
+        assert self._loop is not None
+        self._loop.cancel()
+        await asyncio.gather(self._loop, return_exceptions=True)
+
+    async def do(self, items: Sequence[Item], costs: Sequence[int], left: Left) -> list[Result]:
+        """Return one result for each item.
+
+        When the caller is cancelled, what was not begun is not done.
+
+        Args:
+            costs: Tokens of each item, as they are estimated.
+            left: Says whether nobody waits any more.
+        """
+        job = _Job[Item, Result](items, costs, asyncio.get_running_loop().create_future(), left)
+        if not items:
+            return []
+        self._waiting.append(job)
+        self.n_waiting += len(items)
+        self._arrived.set()
+        try:
+            await job.done
+        finally:
+            self._forget(job)
+        return job.found
+
+    def _forget(self, job: _Job[Item, Result]) -> None:
+        """Count what was not begun as no longer waiting; the job itself is passed over."""
+        self.n_waiting -= len(job.items) - job.n_taken
+        job.n_taken = len(job.items)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        parts: list[_Part] = []
+        running: asyncio.Future[list[Any]] | None = None
+        while True:
+            if running is None and not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                # Those who were answered together ask again together.
+                await asyncio.sleep(self._batching.wait_s)
+            results = [] if running is None else await running
+            await self._pass_over_the_absent()
+            finished, parts = parts, self._take()
+            # The model goes on while the answers of its last run are sent.
+            running = loop.run_in_executor(self._executor, self._do, parts) if parts else None
+            self._hand_out(finished, results)
+
+    async def _pass_over_the_absent(self) -> None:
+        now = time.monotonic()
+        for job in [job for job in self._waiting if now - job.looked_at > LOOK_AFTER_S]:
+            job.looked_at = now
+            if not job.done.done() and await job.has_left():
+                job.done.cancel()
+                self._forget(job)
+
+    def _take(self) -> list[_Part]:
+        """Return what the next run does: (job, from, to) of those who wait, in turn."""
+        parts: list[_Part] = []
+        room = self._batching.max_tokens
+        turn: deque[_Job[Item, Result]] = deque()
+        while room > 0 and (self._waiting or turn):
+            if not self._waiting:
+                self._waiting, turn = turn, self._waiting
+            job = self._waiting.popleft()
+            start, share = job.n_taken, min(room, self._batching.share_tokens)
+            while job.n_taken < len(job.items) and (share > 0 or job.n_taken == start):
+                share -= job.costs[job.n_taken]
+                room -= job.costs[job.n_taken]
+                job.n_taken += 1
+            if job.n_taken > start:
+                parts.append((job, start, job.n_taken))
+                self.n_waiting -= job.n_taken - start
+            if job.n_taken < len(job.items):
+                turn.append(job)
+        self._waiting.extend(turn)  # who had a turn comes behind those who had none
+        return parts
+
+    def _do(self, parts: Sequence[_Part]) -> list[Any]:
+        """Return the results of each part, or the error in their place; runs in the executor.
+
+        An error in a run of several is looked for in each alone: it costs no other request.
+        """
+        started = time.perf_counter()
+        items = [item for job, start, stop in parts for item in job.items[start:stop]]
+        try:
+            found = self._work(items)
+        except Exception as error:
+            if len(parts) == 1:
+                return [error]
+            return [result for part in parts for result in self._do([part])]
+        self._on_run(len(items), time.perf_counter() - started)
+        results, end = [], 0
+        for _, start, stop in parts:
+            results.append(found[end : end + stop - start])
+            end += stop - start
+        return results
+
+    def _hand_out(self, parts: Sequence[_Part], results: Sequence[Any]) -> None:
+        for (job, _, _), found in zip(parts, results, strict=True):
+            if job.done.done():
+                continue
+            if isinstance(found, Exception):
+                job.done.set_exception(found)
+                continue
+            job.found.extend(found)
+            if len(job.found) == len(job.items):
+                job.done.set_result(None)
