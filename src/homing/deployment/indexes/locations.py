@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from homing.errors import UsageError
 
@@ -32,7 +32,10 @@ EXAMPLES = (
 )
 SERVERS = ("http://", "https://")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,57}[A-Za-z0-9]")
-TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
+BEFORE_HOST = re.compile(r"(://[^/@:\s]*:)(\S*)(@)")
+"""Up to the last @: a password that is not quoted as it should be is hidden whole."""
+IN_QUERY = re.compile(r"([?&]\w*password=)([^&\s]*)")
+TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{1,57}[a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,14 @@ def parse_location(text: str) -> Location:
 
 
 def without_password(text: str) -> str:
-    """Return a text without the password of an address in it."""
-    return re.sub(r"(://[^/@:\s]*):[^@\s]*@", r"\1:***@", text)
+    """Return a text without the passwords of an address in it."""
+    return IN_QUERY.sub(r"\1***", BEFORE_HOST.sub(r"\1***\3", text))
+
+
+def passwords_in(text: str) -> set[str]:
+    """Return the passwords of an address, as they stand there and as they are meant."""
+    found = {match[2] for pattern in (BEFORE_HOST, IN_QUERY) for match in pattern.finditer(text)}
+    return {form for secret in found for form in (secret, unquote(secret)) if form}
 
 
 def _split(kind: str, target: str) -> tuple[str, dict[str, str]]:
@@ -134,7 +143,7 @@ def _checked(kind: str, given: Mapping[str, str]) -> dict[str, str]:
         if name in options and not pattern.fullmatch(options[name]):
             raise UsageError(
                 f"{options[name]!r} cannot be the name of a {name} of {kind}: take 3 to 59 "
-                "letters, digits and '_', beginning with a letter."
+                f"{'lower-case ' if kind == PGVECTOR else ''}letters, digits and '_'."
             )
     choices = INDEXES.get(kind, ())
     if "index" in options and options["index"] not in choices:

@@ -1,0 +1,271 @@
+"""FAISS: an index file, and beside it in the same order what is known about each passage.
+
+    homing.json          whose vectors they are
+    index.faiss          vectors, by inner product, which of unit vectors is the cosine
+    passages.parquet     row i is the passage of vector i: id, text, title, …, digest
+    parts/               passages that are not in the index yet, as a job is under way
+
+`finish` joins old index and parts to new files under other names. From the moment that `JOINED`
+is there they are the index, whatever happens, and the next to open the folder puts them in place.
+Memory: FAISS holds all vectors to write or search them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from homing.dataset.tables import atomic
+from homing.deployment.indexes.base import FACTS, Facts, Hit
+from homing.deployment.indexes.folders import FolderHold
+from homing.deployment.indexes.locations import Location
+from homing.deployment.indexes.parquet import (
+    FACTS_FILE,
+    folder_facts,
+    local_folder,
+    write_facts,
+)
+from homing.deployment.indexes.parts import (
+    NUMBERS,
+    ROWS,
+    TEXTS,
+    Parts,
+    batches,
+    metadata_of,
+    n_rows,
+    rows_at,
+    vectors_of,
+)
+from homing.deployment.indexes.records import Record
+from homing.errors import StoreError, UsageError
+from homing.types import FloatArray
+from homing.workspace import disk_errors
+
+INDEX, PASSAGES, PARTS = "index.faiss", "passages.parquet", "parts"
+JOINED = ".joined"
+NEW = ".new-"
+COLUMNS = ("id", "text", *TEXTS, *NUMBERS, "digest")
+NEIGHBOURS, EF_CONSTRUCTION, EF_SEARCH = 32, 100, 128
+
+
+class FaissStore:
+    """A `Store` over an index file of FAISS and a table of passages."""
+
+    batch_size = ROWS
+
+    def __init__(self, location: Location, *, write: bool) -> None:
+        """Hold the folder while it is changed; a join that was interrupted is completed."""
+        self.location = location
+        self.is_exact = location.options["index"] == "flat"
+        self._folder = local_folder(location)
+        self._hold = FolderHold(self._folder, write=write)
+        self._parts = Parts(self._folder / PARTS)
+        self._gone: set[str] = set()
+        self._facts: Facts | None = None
+        self._index: Any = None
+        if write:
+            with disk_errors(self._folder):
+                self._put_in_place()
+        elif (self._folder / PARTS).is_dir() or (self._folder / JOINED).exists():
+            raise UsageError(
+                f"{location} is not complete: a job that filled it was stopped. Run the same "
+                "homing index again, which continues."
+            )
+
+    def facts(self) -> Facts | None:
+        """Return what the folder says about its vectors, None where it is empty."""
+        self._facts = folder_facts(self._folder)
+        return self._facts
+
+    def create(self, facts: Facts) -> None:
+        """Write whose vectors these will be."""
+        with disk_errors(self._folder):
+            write_facts(self._folder, facts)
+        self._facts = facts
+
+    def drop(self) -> None:
+        """Remove the files; the facts go last."""
+        shutil.rmtree(self._folder / PARTS, ignore_errors=True)
+        for name in (INDEX, PASSAGES, FACTS_FILE):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def entries(self) -> Iterator[list[tuple[str, str]]]:
+        """Yield (id, digest) of every stored passage, in batches."""
+        newer = self._newer()
+        for batch in self._rows("id", "digest"):
+            pairs = zip(batch["id"].to_pylist(), batch["digest"].to_pylist(), strict=True)
+            yield [pair for pair in pairs if pair[0] not in newer]
+        for batch in self._parts.batches("id", "digest"):
+            yield list(zip(batch["id"].to_pylist(), batch["digest"].to_pylist(), strict=True))
+
+    def vectors(self) -> Iterator[tuple[list[str], FloatArray]]:
+        """Yield ids with their stored vectors, in batches; after `finish`."""
+        index, start = self._loaded(), 0
+        for batch in self._rows("id"):
+            yield batch["id"].to_pylist(), index.reconstruct_n(start, batch.num_rows)
+            start += batch.num_rows
+
+    def begin(self, n_writes: int) -> None:
+        """Do nothing: parts take any number."""
+
+    def upsert(
+        self, records: Sequence[Record], vectors: FloatArray, known: Collection[str]
+    ) -> None:
+        """Write a part; in the joined index it takes the place of what is known."""
+        assert self._facts is not None
+        with disk_errors(self._folder):
+            if known:
+                self._parts.remove(known)
+            self._parts.add(records, vectors, self._facts)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove passages: from the parts at once, from the index as it is joined."""
+        self._gone.update(ids)
+        with disk_errors(self._folder):
+            self._parts.remove(ids)
+
+    def finish(self) -> None:
+        """Join index and parts, if there is anything to join."""
+        if not self._parts.paths() and not self._gone and (self._folder / INDEX).is_file():
+            return
+        with disk_errors(self._folder):
+            self._join()
+            with atomic(self._folder / JOINED) as temporary:
+                temporary.touch()
+            self._put_in_place()
+        self._gone.clear()
+
+    def count(self) -> int:
+        """Return how many passages are stored."""
+        return sum(len(entries) for entries in self.entries())
+
+    def search(self, queries: FloatArray, k: int) -> list[list[Hit]]:
+        """Return the `k` best passages for each query, best first."""
+        if len(queries) == 0:
+            return []
+        scores, places = self._loaded().search(np.ascontiguousarray(queries, dtype=np.float32), k)
+        rows = rows_at(self._folder / PASSAGES, {int(p) for p in places.ravel() if p >= 0}, COLUMNS)
+        return [
+            [
+                _hit(rows[int(place)], float(score))
+                for score, place in zip(*top, strict=True)
+                if place >= 0
+            ]
+            for top in zip(scores, places, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Let the folder and the vectors go."""
+        self._index = None
+        self._hold.release()
+
+    def _rows(self, *columns: str) -> Iterator[Any]:
+        path = self._folder / PASSAGES
+        if path.is_file():
+            yield from batches(path, columns)
+
+    def _newer(self) -> set[str]:
+        """Return the ids that parts hold, or that are gone: the index has them no longer."""
+        ids = (batch["id"].to_pylist() for batch in self._parts.batches("id"))
+        return self._gone.union(*ids)
+
+    def _loaded(self) -> Any:
+        import faiss
+
+        if self._index is None:
+            try:
+                self._index = faiss.read_index(str(self._folder / INDEX))
+            except RuntimeError as error:
+                raise StoreError.during(str(self.location), error) from error
+            n = n_rows(self._folder / PASSAGES)
+            if self._index.ntotal != n:
+                raise StoreError(
+                    f"{self._folder / INDEX} holds {self._index.ntotal:,} vectors and "
+                    f"{PASSAGES} {n:,} passages. One of them was changed by something else: fill "
+                    "the folder anew with --replace."
+                )
+        return self._index
+
+    def _join(self) -> None:
+        """Write the new index and its passages under other names."""
+        import faiss
+
+        assert self._facts is not None
+        index = _empty(self._facts.dimensions, is_flat=self.is_exact)
+        with _Writer(self._folder / f"{NEW}{PASSAGES}", self._facts) as writer:
+            for table, vectors in self._joined():
+                index.add(np.ascontiguousarray(vectors))
+                writer.write(table)
+        self._index = None
+        path = self._folder / f"{NEW}{INDEX}"
+        with atomic(path) as temporary:
+            faiss.write_index(index, str(temporary))
+
+    def _joined(self) -> Iterator[tuple[Any, FloatArray]]:
+        """Yield passages with their vectors: what stays of the index, then the parts."""
+        newer, start = self._newer(), 0
+        for batch in self._rows(*COLUMNS):
+            stay = [row for row, i in enumerate(batch["id"].to_pylist()) if i not in newer]
+            vectors = self._loaded().reconstruct_n(start, batch.num_rows)
+            start += batch.num_rows
+            yield batch.take(stay), vectors[stay]
+        for batch in self._parts.batches(*COLUMNS, "vector"):
+            yield batch.select(list(COLUMNS)), vectors_of(batch)
+
+    def _put_in_place(self) -> None:
+        """Let the joined files take the place of the old ones, if a join got that far."""
+        if not (self._folder / JOINED).exists():
+            return
+        for name in (INDEX, PASSAGES):
+            fresh = self._folder / f"{NEW}{name}"
+            if fresh.exists():
+                fresh.replace(self._folder / name)
+        shutil.rmtree(self._folder / PARTS, ignore_errors=True)
+        (self._folder / JOINED).unlink()
+
+
+class _Writer:
+    """Writes record batches to a Parquet file, which appears only when complete."""
+
+    def __init__(self, path: Path, facts: Facts) -> None:
+        self._whole = atomic(path)
+        self._facts = facts
+        self._writer: Any = None
+
+    def __enter__(self) -> _Writer:
+        self._temporary = self._whole.__enter__()
+        return self
+
+    def write(self, batch: Any) -> None:
+        """Write a batch; the first one says which columns there are."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_batches([batch])
+        if self._writer is None:
+            schema = table.schema.with_metadata({FACTS: self._facts.dumps()})
+            self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd")
+        self._writer.write_table(table.replace_schema_metadata(self._writer.schema.metadata))
+
+    def __exit__(self, *error: Any) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._whole.__exit__(*error)
+
+
+def _empty(dimensions: int, *, is_flat: bool) -> Any:
+    import faiss
+
+    if is_flat:
+        return faiss.IndexFlatIP(dimensions)
+    index = faiss.IndexHNSWFlat(dimensions, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction, index.hnsw.efSearch = EF_CONSTRUCTION, EF_SEARCH
+    return index
+
+
+def _hit(row: dict[str, Any], score: float) -> Hit:
+    return Hit(row["id"], score, row["text"], metadata_of(row))
