@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from pg_server import find_binaries, running_server
 
 KINDS = ("lancedb", "qdrant", "chroma", "faiss", "parquet", "pgvector")

@@ -16,12 +16,11 @@ import numpy as np
 from homing.deployment.indexes.base import FACTS, Facts, Hit, read_facts
 from homing.deployment.indexes.folders import FolderHold
 from homing.deployment.indexes.locations import Location
-from homing.deployment.indexes.records import Record
+from homing.deployment.indexes.records import Record, known_of
 from homing.errors import StoreError
 from homing.types import FloatArray
 
 ROWS = 2048
-OURS = ("digest", "_node_content", "_node_type", "doc_id", "ref_doc_id")
 
 
 class ChromaStore:
@@ -160,5 +159,4 @@ def _metadata(record: Record) -> dict[str, Any]:
 
 
 def _hit(passage_id: str, distance: float, text: str | None, metadata: Any) -> Hit:
-    own = {name: value for name, value in (metadata or {}).items() if name not in OURS}
-    return Hit(passage_id, 1.0 - float(distance), text or "", own)
+    return Hit(passage_id, 1.0 - float(distance), text or "", known_of(metadata or {}))

@@ -35,12 +35,11 @@ from homing.deployment.indexes.parts import (
     TEXTS,
     Parts,
     batches,
-    metadata_of,
     n_rows,
     rows_at,
     vectors_of,
 )
-from homing.deployment.indexes.records import Record
+from homing.deployment.indexes.records import Record, known_of
 from homing.errors import StoreError, UsageError
 from homing.types import FloatArray
 from homing.workspace import disk_errors
@@ -130,7 +129,8 @@ class FaissStore:
 
     def finish(self) -> None:
         """Join index and parts, if there is anything to join."""
-        if not self._parts.paths() and not self._gone and (self._folder / INDEX).is_file():
+        is_new = bool(self._parts.paths() or self._gone) or not (self._folder / INDEX).is_file()
+        if not is_new and self._is_of_kind():
             return
         with disk_errors(self._folder):
             self._join()
@@ -149,14 +149,8 @@ class FaissStore:
             return []
         scores, places = self._loaded().search(np.ascontiguousarray(queries, dtype=np.float32), k)
         rows = rows_at(self._folder / PASSAGES, {int(p) for p in places.ravel() if p >= 0}, COLUMNS)
-        return [
-            [
-                _hit(rows[int(place)], float(score))
-                for score, place in zip(*top, strict=True)
-                if place >= 0
-            ]
-            for top in zip(scores, places, strict=True)
-        ]
+        found = [zip(*top, strict=True) for top in zip(scores, places, strict=True)]
+        return [[_hit(rows[int(p)], float(score)) for score, p in top if p >= 0] for top in found]
 
     def close(self) -> None:
         """Let the folder and the vectors go."""
@@ -189,6 +183,12 @@ class FaissStore:
                     "the folder anew with --replace."
                 )
         return self._index
+
+    def _is_of_kind(self) -> bool:
+        """Return whether the index is what the location asks for, exact or approximate."""
+        import faiss
+
+        return self.is_exact != isinstance(self._loaded(), faiss.IndexHNSW)
 
     def _join(self) -> None:
         """Write the new index and its passages under other names."""
@@ -268,4 +268,4 @@ def _empty(dimensions: int, *, is_flat: bool) -> Any:
 
 
 def _hit(row: dict[str, Any], score: float) -> Hit:
-    return Hit(row["id"], score, row["text"], metadata_of(row))
+    return Hit(row["id"], score, row["text"], known_of(row))

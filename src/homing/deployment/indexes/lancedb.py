@@ -19,7 +19,7 @@ from typing import Any
 from homing.deployment.indexes.base import FACTS, Facts, Hit, read_facts
 from homing.deployment.indexes.folders import FolderHold
 from homing.deployment.indexes.locations import Location
-from homing.deployment.indexes.records import Record
+from homing.deployment.indexes.records import Record, known_of
 from homing.errors import StoreError
 from homing.types import FloatArray
 
@@ -111,14 +111,18 @@ class LanceStore:
                 self._index()
             if self._table.stats()["fragment_stats"]["num_fragments"] > MANY_FRAGMENTS:
                 self._table.optimize(cleanup_older_than=timedelta(days=1))
+            self.is_exact = not self._vector_indices()
 
     def _index(self) -> None:
-        if self._table.list_indices():
+        if self._vector_indices():
             self._table.optimize(cleanup_older_than=timedelta(days=1))
         else:
             self._table.create_index(
                 metric="cosine", vector_column_name="vector", index_type="IVF_HNSW_SQ"
             )
+
+    def _vector_indices(self) -> list[Any]:
+        return [index for index in self._table.list_indices() if "vector" in index.columns]
 
     def count(self) -> int:
         """Return how many passages are stored."""
@@ -200,6 +204,4 @@ def _rows(records: Sequence[Record], vectors: FloatArray) -> Any:
 
 
 def _hit(row: dict[str, Any]) -> Hit:
-    known = {name: value for name, value in row["metadata"].items() if value is not None}
-    own = {n: v for n, v in known.items() if n not in ("_node_content", "_node_type")}
-    return Hit(row["id"], 1.0 - row["_distance"], row["text"], own)
+    return Hit(row["id"], 1.0 - row["_distance"], row["text"], known_of(row["metadata"] or {}))

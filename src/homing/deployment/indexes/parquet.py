@@ -22,11 +22,10 @@ from homing.deployment.indexes.parts import (
     TEXTS,
     Parts,
     batches,
-    metadata_of,
     rows_at,
     vectors_of,
 )
-from homing.deployment.indexes.records import Record
+from homing.deployment.indexes.records import Record, known_of
 from homing.errors import UsageError
 from homing.retrieval.nearest import nearest
 from homing.types import FloatArray
@@ -166,7 +165,7 @@ def _with_texts(best: Sequence[Sequence[tuple[float, Path, int]]]) -> list[list[
     }
     return [
         [
-            Hit(row["id"], score, row["text"], metadata_of(row))
+            Hit(row["id"], score, row["text"], known_of(row))
             for score, path, place in top
             if (row := rows[path, place])
         ]

@@ -137,7 +137,8 @@ def rows_at(path: Path, positions: Collection[int], columns: Sequence[str]) -> d
     """Return position -> row of a file; only the row groups are read that hold one."""
     import pyarrow.parquet as pq
 
-    wanted, found, start = sorted(set(positions)), {}, 0
+    wanted, start = sorted(set(positions)), 0
+    found: dict[int, Any] = {}
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows
@@ -148,11 +149,6 @@ def rows_at(path: Path, positions: Collection[int], columns: Sequence[str]) -> d
                 found.update(zip(here, taken, strict=True))
             start = end
     return found
-
-
-def metadata_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what a row knows about its passage beside id and text; what it does not is left out."""
-    return {name: row[name] for name in (*TEXTS, *NUMBERS) if row[name] not in (None, "")}
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

@@ -1,4 +1,4 @@
-"""Qdrant, embedded in a folder or behind a server: one collection that LangChain and LlamaIndex read.
+"""Qdrant, embedded or behind a server: one collection that LangChain and LlamaIndex read.
 
     page_content, metadata      LangChain's
     title, path, page, …        what LlamaIndex filters by, with its node in _node_content
@@ -23,7 +23,7 @@ import numpy as np
 
 from homing.deployment.indexes.base import FACTS, Facts, Hit, read_facts
 from homing.deployment.indexes.locations import Location
-from homing.deployment.indexes.records import Record
+from homing.deployment.indexes.records import Record, known_of
 from homing.errors import StoreError, WorkspaceBusyError
 from homing.types import FloatArray
 
@@ -107,10 +107,8 @@ class QdrantStore:
         from qdrant_client import models
 
         points = [
-            models.PointStruct(
-                id=_point_id(record.id), vector=row.tolist(), payload=_payload(record)
-            )
-            for record, row in zip(records, vectors, strict=True)
+            models.PointStruct(id=_point_id(r.id), vector=vector.tolist(), payload=_payload(r))
+            for r, vector in zip(records, vectors, strict=True)
         ]
         with self._errors():
             for start in range(0, len(points), POINTS):
@@ -211,8 +209,5 @@ def _payload(record: Record) -> dict[str, Any]:
 
 def _hit(point: Any) -> Hit:
     said = point.payload or {}
-    known = said.get("metadata", {})
-    own = {name: value for name, value in known.items() if name != "passage_id"}
-    return Hit(
-        said.get("passage_id", str(point.id)), point.score, said.get("page_content", ""), own
-    )
+    passage_id = said.get("passage_id", str(point.id))
+    return Hit(passage_id, point.score, said.get("page_content", ""), known_of(said))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from homing.dataset.tables import well_formed
 from homing.errors import UsageError
 from homing.types import Passage, content_id, passage_input
 
+KNOWN = ("title", "path", "page", "document_id", "start", "end")
+"""What there is to know about a passage beside its text."""
 HIDDEN_FROM_MODELS = ("document_id", "start", "end")
 """Of the metadata, what LlamaIndex shows to no language model: it says nothing about the text."""
 
@@ -41,15 +44,7 @@ class Record:
 
     def metadata(self) -> dict[str, Any]:
         """Return what is known about the passage; what is not is left out."""
-        known = {
-            "title": self.title or None,
-            "path": self.path or None,
-            "page": self.page,
-            "document_id": self.document_id,
-            "start": self.start,
-            "end": self.end,
-        }
-        return {name: value for name, value in known.items() if value is not None}
+        return known_of({name: getattr(self, name) for name in KNOWN})
 
     def llamaindex_metadata(self, *, with_text: bool) -> dict[str, Any]:
         """Return the metadata with the node in it, as LlamaIndex's vector stores write it.
@@ -92,6 +87,12 @@ class Record:
             "text_template": "{metadata_str}\n\n{content}",
             "class_name": "TextNode",
         }
+
+
+def known_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known about a passage, of all that a store keeps beside its text."""
+    found = {name: stored.get(name) for name in KNOWN}
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def record_of(passage: Passage, path: str = "") -> Record:
