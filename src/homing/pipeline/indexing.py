@@ -18,7 +18,7 @@ from homing.deployment.indexes.records import Record, record_of
 from homing.deployment.indexes.verifying import SAMPLED_QUESTIONS, Verified, verify
 from homing.errors import UsageError
 from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, MODEL, open_job, own_settings, plural
-from homing.retrieval.cache import CachedEncoder
+from homing.retrieval.streamed_cache import StreamedCache
 from homing.settings import load_settings
 from homing.types import Encoder
 from homing.workspace import Workspace
@@ -143,7 +143,7 @@ def model_encoder(source: str | Path, name: str, backend: Backend) -> Encoder:
         return encoder_at(name, backend)
     settings = load_settings(own_settings(source))
     encoder = encoder_at(name, backend, settings.train.max_tokens)
-    return CachedEncoder(encoder, Path(source) / EMBEDDINGS)
+    return StreamedCache(encoder, Path(source) / EMBEDDINGS)
 
 
 class _Records:

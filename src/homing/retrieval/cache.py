@@ -69,7 +69,7 @@ class CachedEncoder:
     ) -> FloatArray:
         if key not in self._read:
             self._read_parts(key)
-        digests = [_digest(key, side, text) for text in texts]
+        digests = [text_digest(key, side, text) for text in texts]
         missing = {
             digest: text
             for digest, text in zip(digests, texts, strict=True)
@@ -103,9 +103,10 @@ class CachedEncoder:
             rows = (digest.tobytes() for digest in digests)
             self._vectors.update(zip(rows, vectors, strict=True))
 
-    def _write_part(self, key: str, digests: list[Digest], vectors: FloatArray) -> None:
+    def _write_part(self, key: str, digests: list[Digest], vectors: FloatArray) -> Path | None:
+        """Return the file that now holds the vectors, None where none are kept."""
         if self.folder is None:
-            return
+            return None
         name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
         path = self.folder / key[:KEY_DIGITS] / f"part-{name}.npz"
         rows = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
@@ -116,8 +117,11 @@ class CachedEncoder:
             # Losing the cache costs time, not results.
             say(f"Vectors cannot be kept in {self.folder} ({error}); going on without.")
             self.folder = None
+            return None
+        return path
 
 
-def _digest(key: str, side: str, text: str) -> Digest:
+def text_digest(key: str, side: str, text: str) -> Digest:
+    """Return the name of a vector: a hash of the encoder's key, "query" or "passage", and text."""
     raw = text.encode("utf-8", "surrogatepass")
     return hashlib.sha256(f"{key}\n{side}\n".encode() + raw).digest()

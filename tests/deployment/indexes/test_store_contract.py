@@ -187,22 +187,20 @@ def test_what_is_stored_twice_is_put_right(kind: str, place) -> None:
     assert len(stored(location, encoder)) == 50
 
 
-def test_a_store_that_is_changed_behind_ones_back_is_told(location: str) -> None:
-    encoder = HashEncoder()
+@pytest.mark.parametrize("kind", ["lancedb", "qdrant", "chroma", "parquet", "pgvector"])
+def test_a_store_that_is_changed_behind_ones_back_is_told(kind: str, place) -> None:
+    location, encoder = place(kind), HashEncoder()
     filled(location, RULES, encoder)
     with opened(location, encoder) as store:
         remove = store.remove
         store.finish = lambda: remove([RULES[3].id])  # type: ignore[method-assign]
-        if "faiss" in location:
-            pytest.skip("its passages go as files are joined, which this leaves out")
         with pytest.raises(StoreError, match="1 are missing"):
             fill(store, lambda: iter(RULES), encoder)
 
 
-def test_without_its_library_a_store_names_the_extra(location: str, monkeypatch) -> None:
-    kind = parse_location(location).kind
-    if kind == "parquet":
-        pytest.skip("pyarrow comes with Homing")
+@pytest.mark.parametrize("kind", ["lancedb", "qdrant", "chroma", "faiss", "pgvector"])
+def test_without_its_library_a_store_names_the_extra(kind: str, place, monkeypatch) -> None:
+    location = place(kind)
     module = opening.STORES[kind][1]
     find = importlib.util.find_spec
     monkeypatch.setattr(

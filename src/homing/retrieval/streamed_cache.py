@@ -1,0 +1,102 @@
+"""Kept vectors for a corpus that passes by: what stays in memory is where they lie.
+
+The folder is that of `CachedEncoder`, whose parts it reads and adds to. Memory: eight bytes for
+each vector that is kept on disk, and the two parts that were read last.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.progress import say
+from homing.retrieval.cache import KEY_DIGITS, CachedEncoder, Digest, text_digest
+from homing.types import Encoder, FloatArray
+
+PARTS_IN_MEMORY = 2
+Starts = NDArray[np.uint64]
+"""The first eight bytes of each digest of a part, sorted; the whole digest is compared later."""
+
+
+class StreamedCache(CachedEncoder):
+    """A `CachedEncoder` that does not hold the vectors themselves in memory."""
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        """Wrap an encoder; vectors are kept in `folder`, in a subfolder for each encoder key."""
+        super().__init__(encoder, folder)
+        self._parts: dict[str, dict[Path, Starts]] = {}
+        self._open: OrderedDict[Path, dict[Digest, FloatArray]] = OrderedDict()
+
+    def _look_up(
+        self,
+        texts: Sequence[str],
+        side: str,
+        key: str,
+        encode: Callable[[Sequence[str]], FloatArray],
+    ) -> FloatArray:
+        if key not in self._parts:
+            self._find_parts(key)
+        digests = [text_digest(key, side, text) for text in texts]
+        kept = self._kept(key, digests)
+        missing = {d: t for d, t in zip(digests, texts, strict=True) if d not in kept}
+        if missing:
+            new = list(missing)
+            vectors = encode(list(missing.values()))
+            kept.update(zip(new, vectors, strict=True))
+            path = self._write_part(key, new, vectors)
+            if path is not None:
+                self._parts[key][path] = _starts(new)
+        found = np.empty((len(digests), self.dimensions), dtype=np.float32)
+        for row, digest in enumerate(digests):
+            found[row] = kept[digest]
+        return found
+
+    def _kept(self, key: str, digests: Sequence[Digest]) -> dict[Digest, FloatArray]:
+        """Return those of some vectors that are on disk."""
+        asked = _starts(digests)
+        kept: dict[Digest, FloatArray] = {}
+        for path, starts in list(self._parts[key].items()):
+            if len(np.intersect1d(asked, starts)):
+                part = self._opened(key, path)
+                kept.update((digest, part[digest]) for digest in digests if digest in part)
+        return kept
+
+    def _find_parts(self, key: str) -> None:
+        self._parts[key] = {}
+        assert self.folder is not None
+        for path in sorted((self.folder / key[:KEY_DIGITS]).glob("part-*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as part:
+                    self._parts[key][path] = _starts([row.tobytes() for row in part["digests"]])
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                say(f"Kept vectors in {path} are damaged and ignored: {error}")
+
+    def _opened(self, key: str, path: Path) -> dict[Digest, FloatArray]:
+        """Return digest -> vector of a part; {} where it is damaged."""
+        if path in self._open:
+            self._open.move_to_end(path)
+            return self._open[path]
+        try:
+            with np.load(path, allow_pickle=False) as part:
+                digests, vectors = part["digests"], part["vectors"]
+            if vectors.shape != (len(digests), self.dimensions) or vectors.dtype != np.float32:
+                raise ValueError(f"it holds {vectors.dtype} {vectors.shape}")
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            say(f"Kept vectors in {path} are damaged and ignored: {error}")
+            del self._parts[key][path]
+            return {}
+        rows = (digest.tobytes() for digest in digests)
+        self._open[path] = dict(zip(rows, vectors, strict=True))
+        while len(self._open) > PARTS_IN_MEMORY:
+            self._open.popitem(last=False)
+        return self._open[path]
+
+
+def _starts(digests: Sequence[Digest]) -> Starts:
+    first = np.frombuffer(b"".join(digest[:8] for digest in digests), dtype=np.uint64)
+    return np.sort(first)
