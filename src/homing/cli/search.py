@@ -23,6 +23,18 @@ def search(
     k: Annotated[
         int, typer.Option("-k", "--top", min=1, max=100, help="Passages of each contender.")
     ] = 5,
+    in_: Annotated[
+        str | None,
+        typer.Option(
+            "--in",
+            metavar="LOCATION",
+            help="Ask a store that homing index filled, such as lancedb:./db.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="With --in, the model that filled it; else the workspace's own."),
+    ] = None,
     config: options.ConfigOption = None,
     set_: options.SetOption = None,
     json_output: JsonOption = False,
@@ -33,12 +45,18 @@ def search(
     Without --contender a workspace's base and tuned model, BM25 and their fusion answer.
     """
     from homing.cli.terminal import terminal_width
-    from homing.pipeline import search_dataset
+    from homing.errors import UsageError
+    from homing.pipeline import search_dataset, search_store
 
     with answering(json_output=json_output, quiet=quiet) as answer:
-        found = search_dataset(
-            dataset, question, contender, k=k, config=config, overrides=options.overrides(set_)
-        )
+        if in_ is not None and contender:
+            raise UsageError("--in asks a store alone: leave out --contender.")
+        if in_ is not None:
+            found = search_store(dataset, question, in_, model=model, k=k)
+        else:
+            found = search_dataset(
+                dataset, question, contender, k=k, config=config, overrides=options.overrides(set_)
+            )
         answer.data = found.as_json()
         answer.text = as_text(found, width=terminal_width())
 

@@ -16,6 +16,7 @@ from homing.pipeline.job import Job, StageResult, open_job
 from homing.pipeline.looking import Looked, look_at_questions
 from homing.pipeline.running import STAGES, Outcome, run, run_job
 from homing.pipeline.searching import Finding, Searched, search_dataset
+from homing.pipeline.store_searching import search_store
 from homing.pipeline.training import train, train_dataset
 from homing.pipeline.writing import Written, write
 
@@ -45,6 +46,7 @@ __all__ = [
     "run",
     "run_job",
     "search_dataset",
+    "search_store",
     "train",
     "train_dataset",
     "verdict",

@@ -126,7 +126,7 @@ def _contenders(
 def _findings(
     dataset: Dataset, question: str, found: Mapping[str, Mapping[str, tuple[int, float]]]
 ) -> tuple[Finding, ...]:
-    right = _right_groups(dataset, question)
+    right = right_groups(dataset, question)
     findings = []
     for passage_id, by_name in found.items():
         passage = dataset.corpus[passage_id]
@@ -146,7 +146,7 @@ def _findings(
     )
 
 
-def _right_groups(dataset: Dataset, question: str) -> set[str] | None:
+def right_groups(dataset: Dataset, question: str) -> set[str] | None:
     """Return the groups of the passages that answer, None if nobody said."""
     asked = {query_id(question)}
     asked |= {key for key, query in dataset.queries.items() if query_id(query.text) in asked}
