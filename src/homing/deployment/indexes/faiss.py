@@ -1,6 +1,6 @@
 """FAISS: an index file, and beside it in the same order what is known about each passage.
 
-    homing.json          whose vectors they are
+    _homing.json         whose vectors they are
     index.faiss          vectors, by inner product, which of unit vectors is the cosine
     passages.parquet     row i is the passage of vector i: id, text, title, …, digest
     parts/               passages that are not in the index yet, as a job is under way
@@ -212,7 +212,8 @@ class FaissStore:
             stay = [row for row, i in enumerate(batch["id"].to_pylist()) if i not in newer]
             vectors = self._loaded().reconstruct_n(start, batch.num_rows)
             start += batch.num_rows
-            yield batch.take(stay), vectors[stay]
+            if stay:
+                yield batch.take(stay), vectors[stay]
         for batch in self._parts.batches(*COLUMNS, "vector"):
             yield batch.select(list(COLUMNS)), vectors_of(batch)
 

@@ -1,6 +1,6 @@
 """Vectors, ids, texts and metadata in Parquet files, for whatever reads Parquet.
 
-    homing.json             whose vectors they are
+    _homing.json            whose vectors they are
     part-000000.parquet     id, text, title, document_id, path, page, start, end, digest, vector
 
 A search reads every file and compares with every vector.
@@ -31,7 +31,7 @@ from homing.retrieval.nearest import nearest
 from homing.types import FloatArray
 from homing.workspace import disk_errors
 
-FACTS_FILE = "homing.json"
+FACTS_FILE = "_homing.json"
 
 
 class ParquetStore:
