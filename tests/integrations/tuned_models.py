@@ -9,8 +9,11 @@ import numpy as np
 
 from homing.reporting.data import ModelFacts
 from homing.retrieval.encoders import SentenceTransformerEncoder
+from homing.retrieval.models import load_sentence_transformer
+from homing.retrieval.towers import join_towers
 from homing.types import FloatArray, passage_input
 
+KINDS = ("plain", "prompts", "two towers")
 QUERY_PROMPT = "Represent this sentence for searching relevant passages: "
 PASSAGE_PROMPT = "passage: "
 TITLES = ["Rigging", "Leave", "Safety › At sea", ""]
@@ -57,6 +60,27 @@ class Tuned:
             passage_prompt=prompts.passage,
             two_towers=self.two_towers,
         )
+
+
+def make_tuned(kind: str, tiny_model: Path, folder: Path) -> Tuned:
+    """Return a model of one of `KINDS`, saved in a folder."""
+    import torch
+
+    model = load_sentence_transformer(str(tiny_model), device="cpu")
+    if kind != "plain":
+        model.prompts.update(query=QUERY_PROMPT, document=PASSAGE_PROMPT)
+    if kind == "two towers":
+        other = load_sentence_transformer(str(tiny_model), device="cpu")
+        other.prompts.update(query=QUERY_PROMPT, document=PASSAGE_PROMPT)
+        with torch.no_grad():
+            for number, weights in enumerate(other.parameters()):
+                torch.manual_seed(number)
+                weights.add_(0.05 * torch.randn_like(weights))
+        model = join_towers(other, model)
+    model.save_pretrained(str(folder), create_model_card=False)
+    loaded = load_sentence_transformer(str(folder), device="cpu")
+    encoder = SentenceTransformerEncoder(loaded, bf16=False)
+    return Tuned(folder, encoder, kind == "two towers")
 
 
 def assert_same(vectors: object, expected: FloatArray) -> None:
