@@ -110,7 +110,7 @@ def index(
         name = model_name(source, model, backend)
         encoder = model_encoder(source, name, backend)
         had_index = prepare(store, facts_of(encoder, name), str(location), replace=replace)
-        records = _Records(corpus, _paths(source))
+        records = CorpusRecords(corpus, _paths(source))
         filled = fill(store, records, encoder, batch_size=batch_size, keep_removed=keep_removed)
         verified = verify(store, records, filled.n_passages, encoder, corpus.questions)
     seconds = round(time.monotonic() - started, 3)
@@ -146,7 +146,7 @@ def model_encoder(source: str | Path, name: str, backend: Backend) -> Encoder:
     return StreamedCache(encoder, Path(source) / EMBEDDINGS)
 
 
-class _Records:
+class CorpusRecords:
     """What is stored of a corpus, from the first passage on, as often as it is called."""
 
     def __init__(self, corpus: Corpus, paths: dict[str, str]) -> None:

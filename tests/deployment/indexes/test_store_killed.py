@@ -18,7 +18,7 @@ from homing.deployment.indexes.opening import open_store
 from homing.deployment.indexes.verifying import verify
 
 HERE = Path(__file__).parent
-N, BATCH = 300, 40
+N, BATCH = 120, 16
 JOB = """
 import os, signal, sys
 from contextlib import closing

@@ -33,6 +33,8 @@ def test_a_location_says_which_store_where_and_under_which_name(text, kind, targ
 def test_what_else_a_database_url_says_stays_in_it():
     location = parse_location("pgvector:postgresql://h/d?sslmode=require&table=hr_1&index=ivfflat")
     assert location.target == "postgresql://h/d?sslmode=require"
+    asked = "postgresql://h/d?options=-c%20work_mem%3D1GB&application_name=a+b"
+    assert parse_location(f"{asked}&table=hr_1").target == asked
     assert location.options == {"table": "hr_1", "index": "ivfflat"}
     assert str(location).endswith("postgresql://h/d?sslmode=require&table=hr_1&index=ivfflat")
 

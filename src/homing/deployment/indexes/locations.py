@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from homing.errors import UsageError
 
@@ -121,12 +121,13 @@ def _split(kind: str, target: str) -> tuple[str, dict[str, str]]:
     bare, question, query = target.partition("?")
     if not question:
         return target, {}
-    given = dict(parse_qsl(query, keep_blank_values=True))
     if kind != PGVECTOR:
-        return bare, given
-    own = {name: given.pop(name) for name in OPTIONS[kind] if name in given}
-    parts = urlsplit(bare)
-    return urlunsplit(parts._replace(query=urlencode(given))), own
+        return bare, dict(parse_qsl(query, keep_blank_values=True))
+    pairs = [part.partition("=") for part in query.split("&")]
+    own = {name: unquote(value) for name, _, value in pairs if name in OPTIONS[kind]}
+    # What is not ours stays to the letter: to libpq a plus is no space.
+    rest = "&".join("".join(pair) for pair in pairs if pair[0] not in OPTIONS[kind])
+    return f"{bare}?{rest}" if rest else bare, own
 
 
 def _checked(kind: str, given: Mapping[str, str]) -> dict[str, str]:
