@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,6 +53,10 @@ def serve(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Make what is to be searched, and end.")
     ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs of the model at the same time; else one for each core."),
+    ] = None,
     max_queue: Annotated[
         int, typer.Option(min=1, help="Requests that may wait; one more is answered with 429.")
     ] = 256,
@@ -84,6 +89,7 @@ def serve(
             name=name,
             corpus=corpus,
             reranker=reranker,
+            threads=threads,
         )
         if prepare:
             prepared = prepared_from()
@@ -110,7 +116,9 @@ def serve(
         say(_summary(prepared))
 
         def on_ready() -> None:
-            say(f"listening on http://{address} (docs at /docs); Ctrl-C ends")
+            if not quiet:
+                text = f"listening on http://{address} (docs at /docs); Ctrl-C ends"
+                print(text, file=sys.stderr, flush=True)
 
         serving.serve(prepared, bound, api_key=key, limits=limits, on_ready=on_ready)
         answer.data = {**prepared.as_json(), "address": address}

@@ -33,6 +33,7 @@ from homing.types import Encoder
 from homing.workspace import Workspace, disk_errors
 
 if TYPE_CHECKING:
+    from homing.deployment.server.batching import Batching
     from homing.deployment.server.limits import Limits
     from homing.deployment.server.model import ServedModel
     from homing.deployment.server.searching import SearchIndex
@@ -53,6 +54,7 @@ class Prepared:
     """What a server serves.
 
     Attributes:
+        batching: How it is run on this machine.
         folder: Of the model that is run.
         backend: What runs it.
         bundle: Of what is searched; None where there is nothing.
@@ -60,6 +62,7 @@ class Prepared:
     """
 
     model: ServedModel
+    batching: Batching
     folder: Path
     backend: Backend
     index: SearchIndex | None
@@ -88,6 +91,7 @@ def prepare(
     name: str | None = None,
     corpus: str | Path | None = None,
     reranker: str | None = None,
+    threads: int | None = None,
 ) -> Prepared:
     """Return what is needed to serve a model; what is to be searched is made first.
 
@@ -98,6 +102,7 @@ def prepare(
         corpus: A workspace or another dataset whose passages are to be searched; None takes the
             workspace's own, else the bundle that lies in the model's folder or beside it.
         reranker: A cross-encoder's folder or hub id.
+        threads: Runs of the model at the same time; None takes one for each core.
 
     Raises:
         UsageError: The folder is not what it should be.
@@ -108,16 +113,17 @@ def prepare(
     need_libraries()
     from homing.deployment.server.model import serve_as
     from homing.deployment.server.searching import SearchIndex
+    from homing.deployment.server.sizing import batching_for, n_cores, one_thread
 
     space = Path(source).expanduser().resolve() if Workspace.is_at(source) else None
     folder, backend = find_model_folder(source, space, backend)
     encoder = encoder_at(folder, backend)
-    model = serve_as(name or _name(source), encoder, folder)
+    name = name or _name(source)
     origin = space if corpus is None else Path(corpus)
     bundle, why_not = None, ""
     if origin is not None:
         home = space if corpus is None else Path(folder)
-        bundle, why_not = _bundled(origin, home or Path(folder), encoder, model.name)
+        bundle, why_not = _bundled(origin, home or Path(folder), encoder, name)
     else:
         bundle = _found_bundle(Path(folder), encoder)
     index = None
@@ -131,7 +137,12 @@ def prepare(
 
         scorer = load_reranker(reranker)
     facts = None if index is None else index.bundle.facts
-    return Prepared(model, Path(folder), backend, index, scorer, facts, why_not)
+    if backend == "onnx":  # passages were embedded by all cores, questions have one each
+        with one_thread():
+            encoder = encoder_at(folder, backend)
+    batching = batching_for(encoder, threads or n_cores())
+    model = serve_as(name, encoder, folder)
+    return Prepared(model, batching, Path(folder), backend, index, scorer, facts, why_not)
 
 
 def serve(
@@ -160,6 +171,7 @@ def serve(
         scorer=prepared.scorer,
         api_key=api_key,
         limits=limits,
+        batching=prepared.batching,
         why_no_search=prepared.why_no_search or NO_SEARCH,
     )
     run(app, bound, timeout_s=limits.timeout_s, on_ready=on_ready)

@@ -89,7 +89,7 @@ class SentenceTransformerEncoder:
         """
         model, prompts = self.towers.query, self.prompts
         together = model is self.towers.document and all(
-            not prompt or _is_plain(model, prompt) for prompt in (prompts.query, prompts.passage)
+            _is_plain(model, prompt) for prompt in (prompts.query, prompts.passage)
         )
         return self._encode(texts, "", DOCUMENT, "Embedding texts") if together else None
 

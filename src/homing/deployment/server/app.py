@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,11 +22,12 @@ from homing.deployment.server import embeddings, reranking
 from homing.deployment.server.batching import Batcher, Batching
 from homing.deployment.server.limits import ApiKey, Gate, Limits, announced_bytes, read_body
 from homing.deployment.server.metrics import Metrics
-from homing.deployment.server.model import ServedModel, Text
+from homing.deployment.server.model import WARM_UP, ServedModel, Text
 from homing.deployment.server.openapi import describe, explained
 from homing.deployment.server.refusals import Refusal, bad_request, error_body
 from homing.deployment.server.schemas import EmbeddingsRequest, RerankRequest, SearchRequest
 from homing.deployment.server.searching import SearchIndex
+from homing.progress import muted
 from homing.retrieval.reranking import PairScorer
 from homing.types import FloatArray
 
@@ -100,20 +102,26 @@ class _Service:
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            # One thread: a model shares its tokenizer and its memory between calls.
-            run = stack.enter_context(ThreadPoolExecutor(1, "model"))
+            stack.enter_context(muted())
+            run = stack.enter_context(ThreadPoolExecutor(self.batching.n_runs, "model"))
             self.searcher = stack.enter_context(ThreadPoolExecutor(1, "search"))
+            # Once alone, so that what a model or tokenizer sets up at its first use is there.
+            self.model.embed(WARM_UP)
             self.embedder = await stack.enter_async_context(
-                self._batcher("embed", self.model.embed, run)
+                self._batcher("embed", self.model.embed, run, self.batching)
             )
             scorer = self.scorer
             if scorer is not None:
-                score = lambda pairs: reranking.scored(scorer, pairs)  # noqa: E731
-                self.reader = await stack.enter_async_context(self._batcher("rerank", score, run))
+                read = stack.enter_context(ThreadPoolExecutor(1, "rerank"))
+                self.reader = await stack.enter_async_context(
+                    self._batcher("rerank", scorer.score, read, replace(self.batching, n_runs=1))
+                )
             yield
             self.gate.is_closing = True
 
-    def _batcher(self, name: str, work: Any, executor: ThreadPoolExecutor) -> Batcher[Any, Any]:
+    def _batcher(
+        self, name: str, work: Any, executor: ThreadPoolExecutor, batching: Batching
+    ) -> Batcher[Any, Any]:
         metrics = self.metrics
         texts, seconds = metrics.batch_texts.labels(name), metrics.batch_seconds.labels(name)
 
@@ -121,7 +129,7 @@ class _Service:
             texts.observe(n_texts)
             seconds.observe(run_s)
 
-        batcher: Batcher[Any, Any] = Batcher(work, executor, batching=self.batching, on_run=on_run)
+        batcher: Batcher[Any, Any] = Batcher(work, executor, batching=batching, on_run=on_run)
         metrics.queued_texts.labels(name).set_function(lambda: batcher.n_waiting)
         return batcher
 

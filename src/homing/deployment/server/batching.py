@@ -1,9 +1,8 @@
-"""Texts of many requests in one run of the model, one run at a time.
+"""Texts of many requests in one run of the model, a few runs at a time.
 
-While the model runs, what arrives waits; the next run takes of all that waits, in the order of
-arrival and of each request so much that none keeps the others waiting: a request of a thousand
-passages is done in slices, between which single questions pass. Cost: one hop to the model's thread
-a run.
+While runs are on, what arrives waits; the next run takes of all that waits, in the order of arrival
+and of each request so much that none keeps the others waiting: a request of a thousand passages is
+done in slices, between which single questions pass. Cost: one hop to another thread a run.
 """
 
 from __future__ import annotations
@@ -31,24 +30,26 @@ class Batching:
         max_tokens: Of all texts in a run, as they are estimated.
         share_tokens: Of the texts of one request, before the others have their turn.
         wait_s: How long the first of a run waits for others.
+        n_runs: Runs at the same time, each in a thread of its own.
     """
 
-    max_tokens: int = 4096
-    share_tokens: int = 1024
+    max_tokens: int = 512
+    share_tokens: int = 256
     wait_s: float = 0.001
+    n_runs: int = 1
 
 
 class _Job(Generic[Item, Result]):
-    """A request's texts, how far they are, and who waits for them."""
+    """A request's items, how far they are, and who waits for them."""
 
-    __slots__ = ("costs", "done", "found", "has_left", "items", "looked_at", "n_taken")
+    __slots__ = ("costs", "done", "found", "has_left", "items", "looked_at", "n_found", "n_taken")
 
     def __init__(
         self, items: Sequence[Item], costs: Sequence[int], done: asyncio.Future[None], left: Left
     ) -> None:
         self.items, self.costs, self.done, self.has_left = items, costs, done, left
-        self.n_taken = 0
-        self.found: list[Result] = []
+        self.n_taken = self.n_found = 0
+        self.found: list[Any] = [None] * len(items)
         self.looked_at = time.monotonic()
 
 
@@ -78,17 +79,19 @@ class Batcher(Generic[Item, Result]):
         self._on_run = on_run
         self._waiting: deque[_Job[Item, Result]] = deque()
         self._arrived = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._cost_waiting = 0
+        self._n_idle = batching.n_runs
         self.n_waiting = 0
 
     async def __aenter__(self) -> Batcher[Item, Result]:
-        self._loop = asyncio.create_task(self._run())
+        self._loops = [asyncio.create_task(self._run()) for _ in range(self._batching.n_runs)]
         return self
 
     async def __aexit__(self, *exit_: object) -> None:
-        assert self._loop is not None
-        self._loop.cancel()
-        await asyncio.gather(self._loop, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def do(self, items: Sequence[Item], costs: Sequence[int], left: Left) -> list[Result]:
         """Return one result for each item.
@@ -104,6 +107,7 @@ class Batcher(Generic[Item, Result]):
             return []
         self._waiting.append(job)
         self.n_waiting += len(items)
+        self._cost_waiting += sum(costs)
         self._arrived.set()
         try:
             await job.done
@@ -114,6 +118,7 @@ class Batcher(Generic[Item, Result]):
     def _forget(self, job: _Job[Item, Result]) -> None:
         """Count what was not begun as no longer waiting; the job itself is passed over."""
         self.n_waiting -= len(job.items) - job.n_taken
+        self._cost_waiting -= sum(job.costs[job.n_taken :])
         job.n_taken = len(job.items)
 
     async def _run(self) -> None:
@@ -121,16 +126,22 @@ class Batcher(Generic[Item, Result]):
         parts: list[_Part] = []
         running: asyncio.Future[list[Any]] | None = None
         while True:
-            if running is None and not self._waiting:
+            while running is None and not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
                 # Those who were answered together ask again together.
                 await asyncio.sleep(self._batching.wait_s)
-            results = [] if running is None else await running
+            if running is not None:
+                results = await running
+                self._n_idle += 1
+            else:
+                results = []
             await self._pass_over_the_absent()
-            finished, parts = parts, self._take()
-            # The model goes on while the answers of its last run are sent.
-            running = loop.run_in_executor(self._executor, self._do, parts) if parts else None
+            finished, parts, running = parts, self._take(), None
+            if parts:
+                # The model goes on while the answers of its last run are sent.
+                self._n_idle -= 1
+                running = loop.run_in_executor(self._executor, self._do, parts)
             self._hand_out(finished, results)
 
     async def _pass_over_the_absent(self) -> None:
@@ -144,7 +155,9 @@ class Batcher(Generic[Item, Result]):
     def _take(self) -> list[_Part]:
         """Return what the next run does: (job, from, to) of those who wait, in turn."""
         parts: list[_Part] = []
-        room = self._batching.max_tokens
+        most = self._batching.max_tokens
+        # What is there is shared with the other runs that have nothing to do.
+        room = min(most, max(most // 4, -(-self._cost_waiting // max(1, self._n_idle))))
         turn: deque[_Job[Item, Result]] = deque()
         while room > 0 and (self._waiting or turn):
             if not self._waiting:
@@ -152,8 +165,9 @@ class Batcher(Generic[Item, Result]):
             job = self._waiting.popleft()
             start, share = job.n_taken, min(room, self._batching.share_tokens)
             while job.n_taken < len(job.items) and (share > 0 or job.n_taken == start):
-                share -= job.costs[job.n_taken]
-                room -= job.costs[job.n_taken]
+                cost = job.costs[job.n_taken]
+                share, room = share - cost, room - cost
+                self._cost_waiting -= cost
                 job.n_taken += 1
             if job.n_taken > start:
                 parts.append((job, start, job.n_taken))
@@ -184,12 +198,13 @@ class Batcher(Generic[Item, Result]):
         return results
 
     def _hand_out(self, parts: Sequence[_Part], results: Sequence[Any]) -> None:
-        for (job, _, _), found in zip(parts, results, strict=True):
+        for (job, start, stop), found in zip(parts, results, strict=True):
             if job.done.done():
                 continue
             if isinstance(found, Exception):
                 job.done.set_exception(found)
                 continue
-            job.found.extend(found)
-            if len(job.found) == len(job.items):
+            job.found[start:stop] = found
+            job.n_found += stop - start
+            if job.n_found == len(job.items):
                 job.done.set_result(None)

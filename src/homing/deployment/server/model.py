@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from homing.progress import muted
 from homing.retrieval.models import load_tokenizer_file
 from homing.retrieval.prompts import NO_PROMPTS, Prompts
 from homing.types import Encoder, FloatArray
@@ -18,9 +17,8 @@ QUERY, PASSAGE = ":query", ":passage"
 Counter = Callable[[Sequence[str]], list[int]]
 Text = tuple[str, bool]
 """A text, and whether it is a question."""
+WARM_UP: tuple[Text, ...] = (("first question", True), ("first passage", False))
 CHARACTERS_IN_TOKEN = 4
-CHARACTERS_READ_IN_TOKEN = 64
-"""Far more than any token holds on average: what lies behind so many is not read."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +65,13 @@ class ServedModel:
         counts = self.count(prompted)
         sides = np.array([asks for _, asks in texts], dtype=bool)
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        with muted():
-            together = self._together(prompted) if 0 < sides.sum() < len(sides) else None
-            if together is not None:
-                return list(zip(together, counts, strict=True))
-            for is_query in (True, False):
-                rows = np.flatnonzero(sides == is_query).tolist()
-                if rows:
-                    vectors[rows] = self._encode([texts[row][0] for row in rows], is_query)
+        together = self._together(prompted) if 0 < sides.sum() < len(sides) else None
+        if together is not None:
+            return list(zip(together, counts, strict=True))
+        for is_query in (True, False):
+            rows = np.flatnonzero(sides == is_query).tolist()
+            if rows:
+                vectors[rows] = self._encode([texts[row][0] for row in rows], is_query)
         return list(zip(vectors, counts, strict=True))
 
     def _encode(self, texts: list[str], is_query: bool) -> FloatArray:

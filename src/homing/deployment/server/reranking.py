@@ -13,17 +13,9 @@ from homing.deployment.server.limits import Limits
 from homing.deployment.server.model import CHARACTERS_IN_TOKEN
 from homing.deployment.server.refusals import unprocessable
 from homing.deployment.server.schemas import RerankRequest
-from homing.progress import muted
-from homing.retrieval.reranking import PairScorer
-from homing.types import FloatArray, content_id
+from homing.types import content_id
 
 Pair = tuple[str, str]
-
-
-def scored(scorer: PairScorer, pairs: Sequence[Pair]) -> FloatArray:
-    """Return one score for each pair."""
-    with muted():
-        return scorer.score(pairs)
 
 
 def estimate(pair: Pair, max_tokens: int = 512) -> int:
