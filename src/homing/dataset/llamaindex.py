@@ -1,6 +1,7 @@
 """Datasets as LlamaIndex's `EmbeddingQAFinetuneDataset` saves them: one JSON file, one split.
 
-Keys: `queries` (id -> text), `corpus` (id -> text), `relevant_docs` (query id -> passage ids).
+Keys: `queries` (id -> text), `corpus` (id -> text), `relevant_docs` (query id -> passage ids),
+`mode` ("text"; older files have none).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from homing.errors import UsageError
 from homing.types import Qrel, Query, passage_input
 
 ONLY_SPLIT = "all"
+MODE = "text"
 KEYS = ("queries", "corpus", "relevant_docs")
 
 
@@ -24,8 +26,8 @@ def load_llamaindex(path: Path) -> Dataset:
     """Return the dataset of a LlamaIndex JSON file; its only split is called "all".
 
     Raises:
-        UsageError: If the file is no JSON, lacks a key, repeats an id with another text, or
-            names unknown ids.
+        UsageError: If the file is no JSON, lacks a key, is not of texts, repeats an id with another
+            text, or names unknown ids.
     """
     content = _parse(path)
     corpus = {
@@ -62,6 +64,10 @@ def _parse(path: Path) -> dict[str, Any]:
             f"{path} is not a LlamaIndex dataset: it has no {', '.join(map(repr, missing))}. "
             'Expected the keys "queries", "corpus" and "relevant_docs".'
         )
+    if content.get("mode", MODE) != MODE:
+        raise UsageError(
+            f"{path} has the mode {content['mode']!r}; only datasets of texts can be read."
+        )
     return dict(content)
 
 
@@ -91,7 +97,7 @@ def save_llamaindex(dataset: Dataset, path: Path, split: str) -> None:
         "queries": {key: dataset.queries[key].text for key in chosen},
         "corpus": {p.id: passage_input(p.title, p.text) for p in dataset.corpus.values()},
         "relevant_docs": {key: list(relevant.get(key, ())) for key in chosen},
-        "mode": "text",
+        "mode": MODE,
     }
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         json.dump(content, file, ensure_ascii=False, indent=1)
