@@ -10,6 +10,9 @@ import numpy as np
 from homing.evaluation.significance import paired_difference
 
 BASE = "base"
+REWORDED, ASKED, NEW = "reworded", "asked about", "new"
+KINDS = (REWORDED, ASKED, NEW)
+"""A training claim says nearly the same; is about the same abstract; neither."""
 Result = Mapping[str, Any]
 
 
@@ -20,54 +23,53 @@ def markdown(result: Result, names: Sequence[str]) -> str:
         names: Every row, in the order of the tables.
     """
     rows = {name: result["rows"][name] for name in names if name in result["rows"]}
-    lines = on_dev(rows)
+    kinds = result["kinds"]
+    of_dev = [kinds["dev"][key] for key in result["dev_ids"]]
+    lines = on_dev({name: row for name, row in rows.items() if "dev" in row}, of_dev)
     tested = {name: row for name, row in rows.items() if "test" in row}
     if tested:
-        lines += ["", *on_test(tested, set(result["known"]))]
+        lines += ["", *on_test(tested, kinds["test"])]
     machine = result["machine"]
     lines += ["", f"256 tokens, one seed, {machine['processor']}, {machine['cores']} cores."]
     return "\n".join(lines) + "\n"
 
 
-def on_dev(rows: Mapping[str, Result]) -> list[str]:
+def on_dev(rows: Mapping[str, Result], kinds: Sequence[str]) -> list[str]:
     """Return what each row reached on dev."""
-    n = len(next(iter(rows.values()))["dev"]["1"]) if rows else 0
     lines = [
-        f"nDCG@10 on {n} dev claims, among the abstracts that answer one or are ranked first for "
-        "one:",
+        f"nDCG@10 on {len(kinds)} dev claims, among the abstracts that answer one or are ranked "
+        "first for one:",
         "",
-        "| row | pairs | dense | with BM25, half and half | with BM25, best weight |",
-        "|---|---|---|---|---|",
+        f"| row | pairs | dense | {' | '.join(counted(kinds))} | with BM25, half and half | "
+        "with BM25, best weight |",
+        "|---" * 8 + "|",
     ]
     for name, row in rows.items():
         values = {weight: float(np.mean(of_all)) for weight, of_all in row["dev"].items()}
         best = max(values, key=lambda weight: values[weight])
         n_pairs = row["training"].get("n_pairs")
-        pairs = f"{n_pairs:,}" if n_pairs else "–"
-        lines.append(
-            f"| {name} | {pairs} | {values['1']:.3f} | {values['0.5']:.3f} | "
-            f"{values[best]:.3f} ({best}) |"
-        )
+        cells = [name, f"{n_pairs:,}" if n_pairs else "–", f"{values['1']:.3f}"]
+        cells += [*by_kind(row["dev"]["1"], kinds), f"{values['0.5']:.3f}"]
+        lines.append(f"| {' | '.join(cells)} | {values[best]:.3f} ({best}) |")
     return lines
 
 
-def on_test(rows: Mapping[str, Result], known: set[str]) -> list[str]:
+def on_test(rows: Mapping[str, Result], kind_of: Mapping[str, str]) -> list[str]:
     """Return what each row reached on test, with intervals and differences to the base model's."""
     first = next(iter(rows.values()))["test"]
-    is_known = np.array([key in known for key in first["query_ids"]])
-    n_known = int(is_known.sum())
+    kinds = [kind_of[key] for key in first["query_ids"]]
     lines = [
-        f"nDCG@10 on the {len(is_known)} test claims over all abstracts; BM25 alone has "
-        f"{np.mean(first['values']['bm25']):.3f}. Of {n_known} claims an answer was seen in "
-        f"training with another claim, of {len(is_known) - n_known} none was:",
+        f"nDCG@10 on the {len(kinds)} test claims over all abstracts; BM25 alone has "
+        f"{np.mean(first['values']['bm25']):.3f} "
+        f"({', '.join(by_kind(first['values']['bm25'], kinds))}):",
         "",
-        "| row | dense (95 %) | against base | seen | not seen | with BM25 (95 %) | "
+        f"| row | dense (95 %) | against base | {' | '.join(counted(kinds))} | with BM25 (95 %) | "
         "against base with BM25 | its weight |",
-        "|---" * 8 + "|",
+        "|---" * 9 + "|",
     ]
     for name, row in rows.items():
         test = row["test"]
-        cells = [name, *of(test, "dense", rows), *by_part(test, is_known)]
+        cells = [name, *of(test, "dense", rows), *by_kind(test["values"]["dense"], kinds)]
         cells += [*of(test, "fused", rows), test["chosen"].split(", chosen")[0]]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -87,7 +89,12 @@ def of(test: Result, which: str, rows: Mapping[str, Result]) -> tuple[str, str]:
     )
 
 
-def by_part(test: Result, is_known: Any) -> tuple[str, str]:
-    """Return the mean over claims whose abstract was seen in training, and over the others."""
-    values = np.array(test["values"]["dense"])
-    return f"{values[is_known].mean():.3f}", f"{values[~is_known].mean():.3f}"
+def counted(kinds: Sequence[str]) -> list[str]:
+    """Return each kind of claims with how many there are."""
+    return [f"{kind} ({kinds.count(kind)})" for kind in KINDS]
+
+
+def by_kind(values: Sequence[float], kinds: Sequence[str]) -> list[str]:
+    """Return the mean over the claims of each kind."""
+    table = np.array(values)
+    return [f"{table[[k == kind for k in kinds]].mean():.3f}" for kind in KINDS]
