@@ -176,7 +176,7 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(
 def test_an_export_in_the_place_of_a_model_is_told_how_to_be_written(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.onnx").write_bytes(b"")
-    with pytest.raises(ModelNotFoundError, match=r"holds an ONNX model\. Write onnx:"):
+    with pytest.raises(ModelNotFoundError, match=r"holds an exported model\. Write onnx:"):
         Builder(dataset(), parse_contenders([f"int8={tmp_path}"]), split="test")
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from handbook_sentences import HANDBOOK
 from homing.errors import ModelNotFoundError
-from homing.retrieval.onnx import OnnxEncoder, load_onnx, pool
+from homing.retrieval.exported import ExportedEncoder, pool
+from homing.retrieval.onnx import load_onnx
 from homing.retrieval.onnx_files import find_onnx
 from homing.types import Encoder
 
@@ -66,7 +67,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "copy")
 
 
-def looked_up(encoder: OnnxEncoder, table: np.ndarray, texts: list[str]) -> list[np.ndarray]:
+def looked_up(encoder: ExportedEncoder, table: np.ndarray, texts: list[str]) -> list[np.ndarray]:
     """Return the vectors of each text's tokens."""
     return [table[one.ids] for one in encoder._tokenizer.encode_batch(texts)]
 

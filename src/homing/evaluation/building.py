@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from homing.evaluation.specs import (
     Fusion,
     Model,
     Onnx,
+    OpenVino,
     Recorded,
     Reranking,
     Spec,
@@ -33,7 +34,15 @@ from homing.retrieval.encoders import encoder_for
 from homing.retrieval.fusion import FusedRetriever
 from homing.retrieval.models import find_model, weights_sha256
 from homing.retrieval.onnx import load_onnx
-from homing.retrieval.onnx_files import find_onnx
+from homing.retrieval.onnx_files import (
+    ExportedFiles,
+    exported_parts,
+    exported_sha256,
+    find_onnx,
+    find_openvino,
+    spec_of_export,
+)
+from homing.retrieval.openvino import load_openvino
 from homing.retrieval.prompts import prompts_for
 from homing.retrieval.query_map import ARRAYS, is_adapter, load_adapter
 from homing.retrieval.recorded import RecordedRetriever
@@ -49,6 +58,7 @@ from homing.types import Encoder, Retriever, Run
 from homing.workspace.disk import hash_file
 
 T = TypeVar("T")
+_FINDERS: Mapping[type, Callable[[str], ExportedFiles]] = {Onnx: find_onnx, OpenVino: find_openvino}
 
 
 class Builder:
@@ -136,8 +146,9 @@ class Builder:
             self._endpoints[contender.name] = self._endpoint(spec)
         elif isinstance(spec, Static):
             find_static(spec.name)
-        elif isinstance(spec, Onnx):
-            find_onnx(spec.path)
+        elif isinstance(spec, Onnx | OpenVino):
+            for part in exported_parts(spec.path):
+                _FINDERS[type(spec)](part)
         elif isinstance(spec, Recorded):
             path = Path(spec.path).expanduser()
             self._runs[contender.name] = read_run(path, self._dataset.passage_ids())
@@ -188,6 +199,8 @@ class Builder:
             return load_static(spec.name, max_tokens)
         if isinstance(spec, Onnx):
             return load_onnx(spec.path, max_tokens)
+        if isinstance(spec, OpenVino):
+            return load_openvino(spec.path, max_tokens)
         assert isinstance(spec, Model)
         return encoder_for(spec.name, max_tokens=max_tokens)
 
@@ -224,10 +237,9 @@ def _resolved(contender: Contender) -> Spec | None:
 def _check_model(name: str) -> None:
     _need("sentence_transformers", "sentence-transformers", "train")
     folder = Path(name).expanduser()
-    exports = sorted(folder.rglob("*.onnx")) if folder.is_dir() else []
-    weights = ("*.safetensors", "pytorch_model*.bin")
-    if exports and not any(path for pattern in weights for path in folder.rglob(pattern)):
-        raise ModelNotFoundError(f"{name} holds an ONNX model. Write onnx:{exports[0]}.")
+    export = spec_of_export(name)
+    if export is not None:
+        raise ModelNotFoundError(f"{name} holds an exported model. Write {export}.")
     if is_adapter(folder) and not (folder / "modules.json").is_file():
         raise ModelNotFoundError(
             f"{name} holds an adapter alone. Write adapter(NAME,{name}), where NAME is the "
@@ -276,7 +288,9 @@ def _fingerprint(contender: Contender) -> str:
         return spec.name if folder is None else weights_sha256(folder)
     if isinstance(spec, Recorded):
         return hash_file(Path(spec.path).expanduser())
-    return find_onnx(spec.path).sha256() if isinstance(spec, Onnx) else ""
+    if isinstance(spec, Onnx | OpenVino):
+        return exported_sha256(spec.path, _FINDERS[type(spec)])
+    return ""
 
 
 def kept_folders(retrievers: Iterable[Retriever]) -> set[Path]:

@@ -20,8 +20,8 @@ DEPTH = 50
 """How many passages a reranker reads again."""
 SYNTAX = (
     "A contender is NAME=SPEC, where SPEC is bm25, a model folder or hub id, openai:MODEL, "
-    "static:FOLDER, onnx:FOLDER, trec:FILE, rerank(A,MODEL), adapter(A,FOLDER) or fusion(A,B) of "
-    "named contenders: "
+    "static:FOLDER, onnx:FOLDER, openvino:FOLDER, trec:FILE, rerank(A,MODEL), adapter(A,FOLDER) or "
+    "fusion(A,B) of named contenders: "
     "--contender tuned=tuned/model --contender words=bm25 --contender both='fusion(words,tuned)'."
 )
 
@@ -57,6 +57,13 @@ class Static:
 @dataclass(frozen=True, slots=True)
 class Onnx:
     """A folder with an ONNX model, or its file."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVino:
+    """A folder with a model in OpenVINO's form, or its .xml file."""
 
     path: str
 
@@ -105,7 +112,7 @@ class Adapted:
     folder: str
 
 
-Spec = Words | Model | Endpoint | Static | Onnx | Recorded | Fusion | Reranking | Adapted
+Spec = Words | Model | Endpoint | Static | Onnx | OpenVino | Recorded | Fusion | Reranking | Adapted
 _Reader = Callable[[str, str], Spec]
 """Of a whole spec and of what stands behind its colon."""
 
@@ -213,6 +220,9 @@ _KINDS: Mapping[str, _Reader] = {
         "model",
         "folder, or the file in it,",
         "onnx:exported or onnx:exported/model_int8.onnx",
+    ),
+    "openvino": _naming(
+        OpenVino, "model", "folder, or the .xml file in it,", "openvino:exported/openvino"
     ),
     "trec": _naming(Recorded, "run", "file", "trec:runs/other.run"),
 }

@@ -1,17 +1,22 @@
-"""The files of an exported model: the ONNX file, and what beside it says how it is to be used."""
+"""The files of an exported model: the model itself, and what beside it says how it is used."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from homing.errors import MissingDependencyError, ModelNotFoundError
+from homing.retrieval.towers import DOCUMENT, QUERY
 
-MODEL_FILE = "model.onnx"
+MODEL_FILE, ONNX_FOLDER = "model.onnx", "onnx"
+OPENVINO_FILE, OPENVINO_FOLDER = "openvino_model.xml", "openvino"
+"""As sentence-transformers and the hub have them."""
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 MAX_TOKENS = 512
 """Where nothing beside the model says how much it reads."""
 NO_LIMIT = 1_000_000
@@ -21,12 +26,11 @@ Pooling = Literal["mean", "cls", "lasttoken"]
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxFiles:
+class ExportedFiles:
     """The files of an exported model.
 
     Attributes:
         folder: Where the settings lie that sentence-transformers saves.
-        pooling: What makes a vector of those of the tokens, where the model does not.
         max_tokens: Longest input, as it was saved.
         most_tokens: Longest input that the model has positions for.
         pad_id: What fills up the shorter texts of a batch.
@@ -35,7 +39,6 @@ class OnnxFiles:
     model: Path
     tokenizer: Path
     folder: Path
-    pooling: Pooling
     max_tokens: int
     most_tokens: int
     pad_id: int
@@ -43,14 +46,16 @@ class OnnxFiles:
     def sha256(self) -> str:
         """Return one hash of the model and its tokenizer."""
         digest = hashlib.sha256()
-        # Large weights lie in files of their own, named after the model's.
-        for path in (*sorted(self.model.parent.glob(f"{self.model.name}*")), self.tokenizer):
+        # Weights may lie in files of their own, named after the model's.
+        names = (f"{self.model.name}*", f"{self.model.stem}.bin")
+        weights = {path for name in names for path in self.model.parent.glob(name)}
+        for path in (*sorted(weights), self.tokenizer):
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
 
-def find_onnx(spec: str) -> OnnxFiles:
+def find_onnx(spec: str) -> ExportedFiles:
     """Return the files of an exported model; small ones are read, nothing is loaded.
 
     Args:
@@ -58,16 +63,73 @@ def find_onnx(spec: str) -> OnnxFiles:
             whatever its name.
 
     Raises:
-        ModelNotFoundError: A file is missing, or the model pools in a way that is not known.
+        ModelNotFoundError: A file is missing.
         MissingDependencyError: Without the extra `onnx`.
     """
     if importlib.util.find_spec("onnxruntime") is None:
         raise MissingDependencyError.for_extra("onnxruntime", "onnx")
-    path = Path(spec).expanduser()
-    models = [path] if path.suffix == ".onnx" else [path / MODEL_FILE, path / "onnx" / MODEL_FILE]
+    return _find(spec, MODEL_FILE, ONNX_FOLDER)
+
+
+def find_openvino(spec: str) -> ExportedFiles:
+    """Return the files of a model in OpenVINO's form; small ones are read, nothing is loaded.
+
+    Args:
+        spec: A folder with openvino_model.xml, in it or in its folder openvino; or the path of
+            such a file, whatever its name.
+
+    Raises:
+        ModelNotFoundError: A file is missing.
+        MissingDependencyError: Without the extra `openvino`.
+    """
+    if importlib.util.find_spec("openvino") is None:
+        raise MissingDependencyError.for_extra("openvino", "openvino")
+    return _find(spec, OPENVINO_FILE, OPENVINO_FOLDER)
+
+
+def find_towers(spec: str) -> Path | None:
+    """Return the folder of an export with a tower for questions and another for passages."""
+    folder = Path(spec).expanduser()
+    is_pair = all((folder / side / "tokenizer.json").is_file() for side in (QUERY, DOCUMENT))
+    return folder if is_pair else None
+
+
+def exported_parts(spec: str) -> list[str]:
+    """Return what an export is made of: both of its towers where it has two, else itself."""
+    towers = find_towers(spec)
+    return [spec] if towers is None else [str(towers / side) for side in (QUERY, DOCUMENT)]
+
+
+def exported_sha256(spec: str, find: Callable[[str], ExportedFiles]) -> str:
+    """Return one hash of an exported model, with all of its parts."""
+    shas = [find(part).sha256() for part in exported_parts(spec)]
+    return shas[0] if len(shas) == 1 else hashlib.sha256("\n".join(shas).encode()).hexdigest()
+
+
+def spec_of_export(name: str) -> str | None:
+    """Return how a contender names the export that a folder holds instead of weights, if any."""
+    folder = Path(name).expanduser()
+    # Heads keep their small weights in folders of their own, in an export too.
+    places = (folder, folder / "0_Transformer", folder / "0_Router")
+    if any(
+        next(place.rglob(w) if place != folder else place.glob(w), None)
+        for place in places
+        for w in WEIGHTS
+    ):
+        return None
+    for kind, pattern in (("onnx", "*.onnx"), ("openvino", OPENVINO_FILE)):
+        found = sorted(folder.rglob(pattern))
+        if found:
+            return f"{kind}:{folder if find_towers(name) else found[0]}"
+    return None
+
+
+def _find(spec: str, name: str, subfolder: str) -> ExportedFiles:
+    path, suffix = Path(spec).expanduser(), Path(name).suffix
+    models = [path] if path.suffix == suffix else [path / name, path / subfolder / name]
     model = next((file for file in models if file.is_file()), None)
     if model is None:
-        there = ", ".join(sorted(p.name for p in path.rglob("*.onnx"))) if path.is_dir() else ""
+        there = ", ".join(sorted(p.name for p in path.rglob(f"*{suffix}"))) if path.is_dir() else ""
         remedy = f"There is {there}: name one of them." if there else "Give the folder it lies in."
         raise ModelNotFoundError(f"There is no {models[0]}. {remedy}")
     # The hub keeps exports in a folder of their own, below what goes with them.
@@ -79,19 +141,22 @@ def find_onnx(spec: str) -> OnnxFiles:
         )
     pad_id = int(_json(folder / "config.json").get("pad_token_id") or 0)
     max_tokens, most_tokens = _saved_limits(folder, pad_id)
-    return OnnxFiles(
+    return ExportedFiles(
         model=model,
         tokenizer=folder / "tokenizer.json",
         folder=folder,
-        pooling=_saved_pooling(folder),
         max_tokens=max_tokens,
         most_tokens=most_tokens,
         pad_id=pad_id,
     )
 
 
-def _saved_pooling(folder: Path) -> Pooling:
-    """Return how sentence-transformers would pool; the mean where nothing is saved."""
+def saved_pooling(folder: Path) -> Pooling:
+    """Return how sentence-transformers would pool; the mean where nothing is saved.
+
+    Raises:
+        ModelNotFoundError: In a way that is not known.
+    """
     saved = _json(folder / "1_Pooling" / "config.json")
     modes = [str(saved["pooling_mode"])] if "pooling_mode" in saved else []
     modes += [
