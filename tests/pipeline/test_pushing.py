@@ -15,10 +15,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homing.errors import HubError, ModelNotFoundError, NothingToDoError, UsageError
+from homing.errors import (
+    HubError,
+    ModelNotFoundError,
+    NothingToDoError,
+    UsageError,
+    WorkspaceBusyError,
+)
 from homing.evaluation.files import load_evaluation, save_evaluation
 from homing.pipeline.pushing import push_model
 from homing.types import Verdict
+from homing.workspace import Workspace
 from local_hub import TOKEN, LocalHub, local_hub
 
 HERE = "hub:me/handbook-minilm"
@@ -170,8 +177,10 @@ def test_what_is_no_part_of_a_model_stays_here(hub: LocalHub, workspace: Path) -
     (workspace / "model/passages.parquet").write_bytes(b"text")
     (workspace / "model/.cache").mkdir()
     (workspace / "model/.cache/x.json").write_text("{}", "utf-8")
+    (workspace / "model/bundle").mkdir()
+    (workspace / "model/bundle/bundle.json").write_text("{}", "utf-8")
     pushed = push_model(workspace, HERE, dry_run=True)
-    assert set(pushed.left_out) == {"passages.parquet", ".cache/x.json"}
+    assert set(pushed.left_out) == {"passages.parquet", ".cache/x.json", "bundle/bundle.json"}
     assert not set(pushed.left_out) & set(pushed.files)
 
 
@@ -211,6 +220,19 @@ def test_a_workspace_without_a_card_or_a_model_is_not_pushed(workspace: Path) ->
 def test_exports_that_are_not_there_are_not_promised(workspace: Path) -> None:
     with pytest.raises(UsageError, match="homing export"):
         push_model(workspace, HERE, with_exports=True)
+
+
+def test_the_folder_of_a_model_alone_goes_as_it_is(hub: LocalHub, tiny_model: Path) -> None:
+    pushed = push_model(tiny_model, HERE)
+    names = {p.relative_to(tiny_model).as_posix() for p in tiny_model.rglob("*") if p.is_file()}
+    assert set(pushed.files) == names
+    assert hub.read(HUB_ID, "modules.json") == (tiny_model / "modules.json").read_bytes()
+
+
+def test_a_workspace_in_which_a_job_works_is_left_alone(hub: LocalHub, workspace: Path) -> None:
+    with Workspace(workspace), pytest.raises(WorkspaceBusyError):
+        push_model(workspace, HERE)
+    assert hub.asked == []
 
 
 @pytest.mark.parametrize("target", ["me/x", "hub:x", "hub:a/b/c", "hub:me/", "hub:me/a b", "hub:"])

@@ -25,8 +25,8 @@ SUFFIXES = frozenset(
     ".bin .bpe .data .json .md .model .npz .onnx .py .safetensors .txt .vocab .xml".split()
 )
 NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
-NOT_OF_A_MODEL = frozenset({"checkpoints", "not-better"})
-"""Folders that training may leave beside a model."""
+NOT_OF_A_MODEL = frozenset({"bundle", "checkpoints", "exported", "not-better"})
+"""Folders that training, an export or a server may leave in that of a model."""
 OURS = re.compile(r"(exported|([a-z]+_)?\d+_\w+)/")
 """Folders at the hub that only a push fills: what an earlier one left there is removed."""
 
@@ -101,7 +101,7 @@ def model_files(folder: Path, prefix: str = "") -> tuple[list[ModelFile], list[s
         name = "/".join((*([prefix] if prefix else []), *parts))
         is_hidden = any(part.startswith(".") for part in parts)
         is_known = path.suffix.lower() in SUFFIXES or path.name in NAMES
-        if is_hidden or not is_known or NOT_OF_A_MODEL.intersection(parts):
+        if is_hidden or not is_known or parts[0] in NOT_OF_A_MODEL:
             left_out.append(name)
         else:
             files.append(ModelFile(name, path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,38 +87,45 @@ def push_model(
         UsageError: `target` is no hub id, or the model should not go there as it is.
         ModelNotFoundError: There is no model.
         HubError: The hub does not take it.
+        WorkspaceBusyError: Another job works in the workspace.
     """
     hub_id = hub_id_of(target)
-    folder = _model_folder(Path(source))
     is_workspace = Workspace.is_at(source)
-    if is_workspace and not anyway:
-        _refuse_base(Path(source))
+    hold = Workspace(source, create=False) if is_workspace else nullcontext()
+    with hold:
+        files, left_out = _files(Path(source), hub_id, with_exports=with_exports)
+        if is_workspace and not anyway:
+            _refuse_base(Path(source))
+            _refuse_card_missing(Path(source), files)
+            _refuse_copies(Path(source), files)
+        pushed = Pushed(
+            hub_id=hub_id,
+            revision=revision or MAIN,
+            private=private is not False,
+            files={file.name: file.n_bytes for file in files},
+            left_out=tuple(left_out),
+        )
+        if dry_run:
+            return pushed
+        uploaded = upload(
+            files,
+            hub_id,
+            private=private,
+            revision=pushed.revision,
+            message=message or "Model tuned with Homing",
+        )
+    return replace(pushed, uploaded=uploaded, private=uploaded.private)
+
+
+def _files(source: Path, hub_id: str, *, with_exports: bool) -> tuple[list[ModelFile], list[str]]:
+    """Return what to send, the card as the hub shall show it, and what is no part of a model."""
+    folder = _model_folder(source)
     files, left_out = model_files(folder)
     if with_exports:
-        for export in _exports(Path(source) if is_workspace else folder):
+        for export in _exports(source):
             more, others = model_files(export, f"{EXPORTS}/{export.name}")
             files, left_out = [*files, *more], [*left_out, *others]
-    files = [_of_the_hub(file, hub_id) if file.name == CARD else file for file in files]
-    if is_workspace and not anyway:
-        _refuse_card_missing(Path(source), files)
-        _refuse_copies(Path(source), files)
-    pushed = Pushed(
-        hub_id=hub_id,
-        revision=revision or MAIN,
-        private=private is not False,
-        files={file.name: file.n_bytes for file in files},
-        left_out=tuple(left_out),
-    )
-    if dry_run:
-        return pushed
-    uploaded = upload(
-        files,
-        hub_id,
-        private=private,
-        revision=revision or MAIN,
-        message=message or "Model tuned with Homing",
-    )
-    return replace(pushed, uploaded=uploaded, private=uploaded.private)
+    return [_of_the_hub(f, hub_id) if f.name == CARD else f for f in files], left_out
 
 
 def _model_folder(source: Path) -> Path:
@@ -136,8 +144,8 @@ def _model_folder(source: Path) -> Path:
 
 def _refuse_base(workspace: Path) -> None:
     """Raise `NothingToDoError` if the workspace's model is its base, or is no better."""
-    with Workspace(workspace, create=False) as held:
-        trained, evaluated = held.manifest("train"), held.manifest("evaluate")
+    held = Workspace(workspace)
+    trained, evaluated = held.manifest("train"), held.manifest("evaluate")
     if trained and load_log(trained.summary).kept == "base":
         raise NothingToDoError(
             f"Training found nothing better, so {workspace / MODEL} holds the base model itself, "
