@@ -18,8 +18,10 @@ from tuned_models import Tuned, assert_same, make_tuned
 from homing.cli.main import app
 from homing.cli.session import run_cli
 from homing.dataset import load_dataset
+from homing.errors import UsageError
 from homing.llm.testing import TestServer
 from homing.llm.testing.asked import Asked
+from homing.pipeline import index
 from local_hub import TOKEN, local_hub
 from written_handbook import curate_workspace, write_workspace
 
@@ -186,3 +188,17 @@ def test_the_traps_of_the_page_are_there(tmp_path: Path) -> None:
     assert found.similarities == pytest.approx([1.0, np.exp(-1.0)])
     store.add(nodes[:1])
     assert store.table.count_rows() == 4, "the same passage twice"
+
+
+@pytest.mark.slow
+def test_an_index_of_the_base_goes_on_under_a_tuned_tower_and_under_no_other_model(
+    folder: Path, towers: Tuned, tiny_model: Path, tmp_path: Path
+) -> None:
+    to = f"lancedb:{tmp_path / 'db'}"
+    base = make_tuned("prompts", tiny_model, tmp_path / "base/model")
+    made = index(folder / "tuned", to, model=base.folder)
+    kept = index(folder / "tuned", to, model=towers.folder)
+    assert made.filled.n_written == kept.filled.n_kept == made.filled.n_passages
+    assert (kept.filled.n_written, kept.verified.n_bit_identical) == (0, kept.verified.n_sampled)
+    with pytest.raises(UsageError, match="two models cannot be compared"):
+        index(folder / "tuned", to, model=make_tuned("plain", tiny_model, tmp_path / "m").folder)
