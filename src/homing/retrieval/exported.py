@@ -91,6 +91,11 @@ class ExportedEncoder:
         """Return one unit vector for each passage, float32 (n, `dimensions`)."""
         return self._encode(texts, self.prompts.passage, "Embedding passages")
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest input, prompt included, of which the rest is cut."""
+        return self._max_tokens
+
     def encode_prompted(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each text whose prompt stands before it already."""
         return self._encode(texts, "", "Embedding texts")
@@ -176,6 +181,11 @@ class ExportedTowers:
         self.prompts = Prompts(query.prompts.query, document.prompts.passage)
         self.key = hashlib.sha256(f"{query.key}\n{document.key}\n".encode()).hexdigest()
         self.passage_key = document.key
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest passage, prompt included, of which the rest is cut."""
+        return self.document.max_tokens
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each question, float32 (n, `dimensions`)."""

@@ -40,11 +40,12 @@ def batching_for(encoder: Encoder, cores: int) -> Batching:
 
     Several runs at a time need an encoder that several threads may call: one over ONNX, or over a
     sentence-transformers model that embeds both sides alike, whose tokenizer never changes then.
+    OpenVINO, as it is compiled here, does one run after another on all cores.
     """
     device = str(getattr(getattr(encoder, "model", None), "device", "cpu"))
     if not device.startswith("cpu"):
         return Batching(max_tokens=TOKENS_ON_GPU, share_tokens=TOKENS_ON_GPU // 4)
-    if isinstance(encoder, OnnxEncoder):
+    if isinstance(getattr(encoder, "query", encoder), OnnxEncoder):
         return Batching(n_runs=cores)
     towers: Any = getattr(encoder, "towers", None)
     together = getattr(encoder, "encode_prompted", None)
