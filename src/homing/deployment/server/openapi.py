@@ -50,7 +50,14 @@ def describe(app: FastAPI, service: Any) -> None:
         )
     several, one = (_responses(a, FOR_LISTS) for a in (schemas.ModelsAnswer, schemas.Model))
     app.add_api_route("/v1/models", service.models, responses=several, response_model=None)
-    app.add_api_route("/v1/models/{model}", service.model_entry, responses=one, response_model=None)
+    name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+    app.add_api_route(
+        "/v1/models/{model}",
+        service.model_entry,
+        responses=one,
+        response_model=None,
+        openapi_extra={"parameters": [name]},
+    )
     alive: Responses = {200: {"model": schemas.Health}}
     ready: Responses = {**alive, 503: {"model": schemas.Health, "description": ERRORS[503]}}
     app.add_api_route("/health", service.health, responses=alive, response_model=None)

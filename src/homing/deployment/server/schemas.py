@@ -15,7 +15,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 
 
 class _Asked(BaseModel):
@@ -40,7 +40,7 @@ class EmbeddingsRequest(_Asked):
         description="Whether the texts are questions or passages; decides which prompt the model "
         "is given before each. Without it, and without a suffix of the model's name, passages.",
     )
-    dimensions: Annotated[WholeNumber, Field(ge=1)] | None = Field(
+    dimensions: Positive | None = Field(
         None, description="Return the first so many dimensions, of length 1 again."
     )
     encoding_format: Literal["float", "base64"] | None = Field(
@@ -93,7 +93,7 @@ class SearchRequest(_Asked):
     """A question to the bundled passages."""
 
     query: str = Field(min_length=1)
-    k: Annotated[WholeNumber, Field(ge=1)] = Field(10, description="How many passages to return.")
+    k: Positive = Field(10, description="How many passages to return.")
     mode: Mode | None = Field(
         None,
         description="By meaning, by words, or both, fused as the evaluation settled it. Without "
@@ -136,9 +136,7 @@ class RerankRequest(_Asked):
     query: str = Field(min_length=1)
     documents: list[Annotated[str, Field(min_length=1)] | DocumentText] = Field(min_length=1)
     model: str | None = Field(None, description="Taken and not used: there is one reranker.")
-    top_n: Annotated[WholeNumber, Field(ge=1)] | None = Field(
-        None, description="Return the best so many."
-    )
+    top_n: Positive | None = Field(None, description="Return the best so many.")
     return_documents: bool | None = Field(False, description="Whether their texts are returned.")
 
 
