@@ -61,7 +61,8 @@ def on_test(rows: Mapping[str, Result], kind_of: Mapping[str, str]) -> list[str]
     lines = [
         f"nDCG@10 on the {len(kinds)} test claims over all abstracts; BM25 alone has "
         f"{np.mean(first['values']['bm25']):.3f} "
-        f"({', '.join(by_kind(first['values']['bm25'], kinds))}):",
+        f"({', '.join(by_kind(first['values']['bm25'], kinds))}). Beside the mean over claims of "
+        "a kind, the 95 % interval of its difference to the base model's:",
         "",
         f"| row | dense (95 %) | against base | {' | '.join(counted(kinds))} | with BM25 (95 %) | "
         "against base with BM25 | its weight |",
@@ -69,7 +70,7 @@ def on_test(rows: Mapping[str, Result], kind_of: Mapping[str, str]) -> list[str]
     ]
     for name, row in rows.items():
         test = row["test"]
-        cells = [name, *of(test, "dense", rows), *by_kind(test["values"]["dense"], kinds)]
+        cells = [name, *of(test, "dense", rows), *against_by_kind(test, rows, kinds)]
         cells += [*of(test, "fused", rows), test["chosen"].split(", chosen")[0]]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -84,9 +85,25 @@ def of(test: Result, which: str, rows: Mapping[str, Result]) -> tuple[str, str]:
         return mean, ""
     values, others = (np.array(one["values"][which]) for one in (test, base))
     difference, p = paired_difference(values, others, test["clusters"], seed=0)
-    return mean, (
-        f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}), p {p:.3f}"
-    )
+    chance = "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    low, high = difference.low, difference.high
+    return mean, f"{difference.value:+.3f} ({low:+.3f} to {high:+.3f}), {chance}"
+
+
+def against_by_kind(test: Result, rows: Mapping[str, Result], kinds: Sequence[str]) -> list[str]:
+    """Return the mean over the claims of each kind, and how it differs from the base model's."""
+    means = by_kind(test["values"]["dense"], kinds)
+    base = rows.get(BASE, {}).get("test")
+    if base is None or base is test:
+        return means
+    cells = []
+    for mean, kind in zip(means, KINDS, strict=True):
+        chosen = [row for row, other in enumerate(kinds) if other == kind]
+        values, others = (np.array(one["values"]["dense"])[chosen] for one in (test, base))
+        clusters = [test["clusters"][row] for row in chosen]
+        difference, _ = paired_difference(values, others, clusters, seed=0)
+        cells.append(f"{mean} ({difference.low:+.3f} to {difference.high:+.3f})")
+    return cells
 
 
 def counted(kinds: Sequence[str]) -> list[str]:
