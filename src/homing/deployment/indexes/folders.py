@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homing.workspace import disk_errors
+from homing.errors import UsageError
+from homing.workspace import disk_error
 from homing.workspace.lock import FolderLock
 
 
@@ -16,13 +17,17 @@ class FolderHold:
 
         Raises:
             WorkspaceBusyError: Another job is changing it.
+            UsageError: The folder cannot be made.
             HomingError: The disk is full or read-only.
         """
         self._lock: FolderLock | None = None
         if folder is not None and write:
-            with disk_errors(folder):
+            try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._lock = FolderLock(folder)
+            except OSError as error:
+                said = f"The folder {folder} cannot be made: {error.strerror}. Choose another one."
+                raise disk_error(error, folder) or UsageError(said) from error
 
     def release(self) -> None:
         """Give the folder back."""
