@@ -111,6 +111,7 @@ def prepare(
         WorkspaceBusyError: The bundle has to be made and another job works in the workspace.
     """
     need_libraries()
+    from homing.deployment.server.batching import Batching
     from homing.deployment.server.model import serve_as
     from homing.deployment.server.searching import SearchIndex
     from homing.deployment.server.sizing import batching_for, n_cores, one_thread
@@ -137,10 +138,12 @@ def prepare(
 
         scorer = load_reranker(reranker)
     facts = None if index is None else index.bundle.facts
-    if backend == "onnx":  # passages were embedded by all cores, questions have one each
+    cores = threads or n_cores()
+    batching = batching_for(encoder, cores)
+    if backend == "onnx":  # all cores embedded the passages; a run of questions has one
         with one_thread():
             encoder = encoder_at(folder, backend)
-    batching = batching_for(encoder, threads or n_cores())
+        batching = Batching(n_runs=cores)
     model = serve_as(name, encoder, folder)
     return Prepared(model, batching, Path(folder), backend, index, scorer, facts, why_not)
 

@@ -27,6 +27,7 @@ from homing.deployment.server.openapi import describe, explained
 from homing.deployment.server.refusals import Refusal, bad_request, error_body
 from homing.deployment.server.schemas import EmbeddingsRequest, RerankRequest, SearchRequest
 from homing.deployment.server.searching import SearchIndex
+from homing.deployment.server.sizing import batching_for, n_cores, threads_for
 from homing.progress import muted
 from homing.retrieval.reranking import PairScorer
 from homing.types import FloatArray
@@ -56,6 +57,7 @@ def make_app(
         index: What `/v1/search` looks into; without it 404 with `why_no_search`.
         scorer: What `/v1/rerank` asks; without it 404.
         api_key: What requests to `/v1/…` have to carry; None lets all in.
+        batching: How runs are made up; None takes what suits the encoder and this machine.
     """
     return _Service(
         model, index, scorer, ApiKey(api_key), limits or Limits(), batching, why_no_search
@@ -77,7 +79,7 @@ class _Service:
     ) -> None:
         self.model, self.index, self.scorer = model, index, scorer
         self.api_key, self.limits = api_key, limits
-        self.batching = batching or Batching()
+        self.batching = batching or batching_for(model.encoder, n_cores())
         self.why_no_search = why_no_search
         self.gate = Gate(limits)
         self.metrics = Metrics()
@@ -103,6 +105,7 @@ class _Service:
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.enter_context(muted())
+            stack.enter_context(threads_for(self.model.encoder, self.batching))
             run = stack.enter_context(ThreadPoolExecutor(self.batching.n_runs, "model"))
             self.searcher = stack.enter_context(ThreadPoolExecutor(1, "search"))
             # Once alone, so that what a model or tokenizer sets up at its first use is there.

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from homing.deployment.server.batching import Batching
-from homing.retrieval.onnx import OnnxEncoder
 from homing.types import Encoder
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -36,26 +35,40 @@ def n_cores(quota: Path = CPU_QUOTA) -> int:
 
 
 def batching_for(encoder: Encoder, cores: int) -> Batching:
-    """Return how an encoder's runs are made up; its threads and batches are set to match.
+    """Return how the runs of an encoder are made up, as it is.
 
-    Several runs at a time need an encoder that several threads may call: one over ONNX, or over a
+    Several runs at a time need an encoder that several threads may call: one over a
     sentence-transformers model that embeds both sides alike, whose tokenizer never changes then.
-    OpenVINO, as it is compiled here, does one run after another on all cores.
+    One that brings its threads, as exports do, has one run at a time, on all of them.
     """
     device = str(getattr(getattr(encoder, "model", None), "device", "cpu"))
     if not device.startswith("cpu"):
         return Batching(max_tokens=TOKENS_ON_GPU, share_tokens=TOKENS_ON_GPU // 4)
-    if isinstance(getattr(encoder, "query", encoder), OnnxEncoder):
-        return Batching(n_runs=cores)
-    towers: Any = getattr(encoder, "towers", None)
-    together = getattr(encoder, "encode_prompted", None)
-    if towers is None or together is None or together([]) is None:
-        return Batching()
+    return Batching(n_runs=cores) if _may_be_shared(encoder) else Batching()
+
+
+@contextmanager
+def threads_for(encoder: Encoder, batching: Batching) -> Iterator[None]:
+    """Let each run of a torch model have one thread and one batch while the block runs."""
+    if batching.n_runs == 1 or not _may_be_shared(encoder):
+        yield
+        return
     import torch
 
+    shared: Any = encoder
+    before = torch.get_num_threads(), shared.batch_tokens
     torch.set_num_threads(1)
-    encoder.batch_tokens = Batching().max_tokens  # type: ignore[attr-defined]
-    return Batching(n_runs=cores)
+    shared.batch_tokens = batching.max_tokens
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        shared.batch_tokens = before[1]
+
+
+def _may_be_shared(encoder: Encoder) -> bool:
+    together = getattr(encoder, "encode_prompted", None)
+    return hasattr(encoder, "towers") and together is not None and together([]) is not None
 
 
 @contextmanager
