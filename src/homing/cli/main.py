@@ -15,6 +15,7 @@ from homing.cli import (
     dataset,
     doctor,
     evaluate,
+    export,
     index,
     ingest,
     init,
@@ -48,7 +49,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (index, questions, search, serve, compare, push, init, doctor, version):
+for verb in (export, index, questions, search, serve, compare, push, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

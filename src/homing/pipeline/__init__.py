@@ -9,6 +9,8 @@ from homing.pipeline.conclusion import verdict
 from homing.pipeline.curation import Curated, curate
 from homing.pipeline.dataset_evaluation import Evaluated, evaluate_dataset
 from homing.pipeline.evaluation import evaluate
+from homing.pipeline.export_results import Export, Exported
+from homing.pipeline.exporting import export_model
 from homing.pipeline.fates import SeenQuestion
 from homing.pipeline.indexing import Indexed, index
 from homing.pipeline.ingestion import Ingested, ingest
@@ -25,6 +27,8 @@ __all__ = [
     "Compared",
     "Curated",
     "Evaluated",
+    "Export",
+    "Exported",
     "Finding",
     "Indexed",
     "Ingested",
@@ -39,6 +43,7 @@ __all__ = [
     "curate",
     "evaluate",
     "evaluate_dataset",
+    "export_model",
     "index",
     "ingest",
     "look_at_questions",
