@@ -17,12 +17,18 @@ from homing.types import Encoder, FloatArray
 
 
 @contextmanager
-def running(app: Any) -> Iterator[str]:
+def running(app: Any, http: str = "auto", grace_s: int = 5) -> Iterator[str]:
     """Serve an application in a thread of its own; give its address."""
     import uvicorn
 
     bound = bind("127.0.0.1", 0)
-    config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        http=http,
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=grace_s,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
@@ -32,6 +38,7 @@ def running(app: Any) -> Iterator[str]:
     try:
         yield "http://{}:{}".format(*bound.getsockname())
     finally:
+        app.state.gate.is_closing = True
         server.should_exit = True
         thread.join(timeout=20)
         bound.close()

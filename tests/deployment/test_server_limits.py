@@ -43,14 +43,15 @@ def held(encoder: SentenceTransformerEncoder) -> Iterator[HeldEncoder]:
 Serve = Callable[..., Any]
 
 
-@pytest.fixture
-def serving(tiny_model: Path) -> Serve:
-    """Give the function that serves an encoder within limits."""
+@pytest.fixture(params=["httptools", "h11"])
+def serving(tiny_model: Path, request: pytest.FixtureRequest) -> Serve:
+    """Give the function that serves an encoder within limits, by either way to read HTTP."""
+    pytest.importorskip(request.param)
 
     @contextmanager
-    def serve(encoder: Any, limits: Limits = SMALL) -> Iterator[str]:
+    def serve(encoder: Any, limits: Limits = SMALL, grace_s: int = 5) -> Iterator[str]:
         app = make_app(serve_as("tuned", encoder, tiny_model), limits=limits)
-        with running(app) as address:
+        with running(app, request.param, grace_s) as address:
             yield f"{address}/v1/embeddings"
 
     return serve
@@ -204,3 +205,14 @@ def test_what_was_accepted_is_finished_before_the_end(serving, held):
         assert [one.result(timeout=20) for one in waiting] == [200] * 3
         with pytest.raises(OSError, match="refused"):
             status_of(url, "too late")
+
+
+def test_what_cannot_be_finished_in_time_is_told_so(serving, held):
+    with ThreadPoolExecutor(1) as pool:
+        with serving(held, grace_s=1) as url:
+            waiting = pool.submit(ask, url, {"input": "leave"})
+            assert held.begun.wait(20)
+            threading.Timer(2.5, held.go.set).start()
+        status, headers, answer = waiting.result(timeout=20)
+        assert (status, answer["error"]["code"]) == (503, "stopping")
+        assert headers["Retry-After"] == "5"

@@ -269,10 +269,13 @@ class _Service:
         except TimeoutError:
             response = self._refused(_too_slow(self.limits))
         except (ClientDisconnect, asyncio.CancelledError) as error:
-            self.metrics.abandoned.inc()
             if isinstance(error, asyncio.CancelledError) and not await request.is_disconnected():
-                raise  # the server itself stops
-            return Response(status_code=499)  # nobody reads it
+                if not self.gate.is_closing:
+                    raise
+                response = self._refused(_stopping())  # it has waited long enough for the rest
+            else:
+                self.metrics.abandoned.inc()
+                return Response(status_code=499)  # nobody reads it
         except Exception:
             logging.getLogger(__name__).exception("A request to %s failed.", endpoint)
             response = self._refused(_failed())
@@ -307,6 +310,15 @@ def _too_slow(limits: Limits) -> Refusal:
         "at a time, or try again when the server is less busy.",
         code="timeout",
         headers={"Retry-After": "1"},
+    )
+
+
+def _stopping() -> Refusal:
+    return Refusal(
+        503,
+        "The server was told to stop and could not finish this any more. Try again.",
+        code="stopping",
+        headers={"Retry-After": "5", "Connection": "close"},
     )
 
 

@@ -22,7 +22,7 @@ ERRORS = {
     413: "The body is too long.",
     422: "Too many texts, or one that is too long.",
     429: "The queue is full; try again after Retry-After seconds.",
-    503: "The server is stopping.",
+    503: "The server stopped before this was done; try again.",
     500: "A defect, or a machine in trouble: see the log.",
     504: "The request took too long.",
 }

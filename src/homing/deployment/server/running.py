@@ -10,6 +10,7 @@ from typing import Any
 from homing.errors import HomingError, UsageError
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
+KEEP_ALIVE_S = 75
 GRACE_S = 5
 """Beyond the time that a request may take, before what is left is broken off."""
 
@@ -69,6 +70,8 @@ def run(app: Any, bound: socket.socket, *, timeout_s: float, on_ready: Callable[
         timeout_graceful_shutdown=int(timeout_s) + GRACE_S,
         server_header=False,
         ws="none",
+        # Longer than clients keep theirs, who else would ask on one that is being closed.
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     # uvicorn raises the signal again when all is done; by then SIGTERM has had its effect.
     before = signal.signal(signal.SIGTERM, lambda *_: None)
