@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served import served
+from thread_server import served
 from tuned_models import KINDS, Tuned, make_tuned
 
 from homing.deployment.server.model import serve_as

@@ -23,6 +23,7 @@ from homing.errors import (
     WorkspaceBusyError,
 )
 from homing.evaluation.files import load_evaluation, save_evaluation
+from homing.pipeline.exporting import export_model
 from homing.pipeline.pushing import push_model
 from homing.types import Verdict
 from homing.workspace import Workspace
@@ -67,12 +68,11 @@ def keep(workspace: Path, what: str) -> None:
     manifest.write_text(json.dumps(record), "utf-8")
 
 
-def with_export(workspace: Path) -> Path:
-    folder = workspace / "exported/onnx"
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(b"a graph")
-    (folder / "parity.json").write_text("{}", "utf-8")
-    return folder
+@pytest.fixture
+def exporting(workspace: Path) -> Path:
+    """The same with an export in it."""
+    export_model(workspace, "safetensors", allowed_loss=100.0)
+    return workspace
 
 
 def test_every_file_of_the_model_arrives_in_one_commit(hub: LocalHub, workspace: Path) -> None:
@@ -113,19 +113,39 @@ def test_the_same_model_again_makes_no_commit(hub: LocalHub, workspace: Path) ->
     assert first.commit == second.commit
 
 
-def test_exports_go_along_when_asked_and_old_ones_go_away(hub: LocalHub, workspace: Path) -> None:
-    with_export(workspace)
-    push_model(workspace, HERE)
+def test_exports_go_along_when_asked_and_old_ones_go_away(hub: LocalHub, exporting: Path) -> None:
+    name = "exported/safetensors/model.safetensors"
+    push_model(exporting, HERE)
     with pytest.raises(KeyError):
-        hub.read(HUB_ID, "exported/onnx/model.onnx")
-    push_model(workspace, HERE, with_exports=True)
-    assert hub.read(HUB_ID, "exported/onnx/model.onnx") == b"a graph"
-    again = push_model(workspace, HERE)
+        hub.read(HUB_ID, name)
+    push_model(exporting, HERE, with_exports=True)
+    assert hub.read(HUB_ID, name) == (exporting / name).read_bytes()
+    card = hub.read(HUB_ID, "README.md").decode()
+    assert "| safetensors |" in card.split("## Exports")[1]
+    assert (
+        f'SentenceTransformer("{HUB_ID}")'
+        in hub.read(HUB_ID, "exported/safetensors/README.md").decode()
+    )
+    again = push_model(exporting, HERE)
     assert again.uploaded is not None
-    assert "exported/onnx/model.onnx" in again.uploaded.removed
+    assert name in again.uploaded.removed
     with pytest.raises(KeyError):
-        hub.read(HUB_ID, "exported/onnx/model.onnx")
+        hub.read(HUB_ID, name)
+    assert "## Exports" not in hub.read(HUB_ID, "README.md").decode()
     assert hub.read(HUB_ID, ".gitattributes")
+
+
+def test_the_exports_of_another_model_stay_here(
+    hub: LocalHub, exporting: Path, tiny_model: Path
+) -> None:
+    shutil.copy(tiny_model / "model.safetensors", exporting / "model/model.safetensors")
+    config = exporting / "model/config_sentence_transformers.json"
+    saved = json.loads(config.read_text("utf-8"))
+    saved["prompts"] = {"query": "ask: ", "document": ""}
+    config.write_text(json.dumps(saved), "utf-8")
+    with pytest.raises(UsageError, match="exported from another model"):
+        push_model(exporting, HERE, with_exports=True)
+    assert hub.asked == []
 
 
 def test_a_branch_is_made_where_it_is_named(hub: LocalHub, workspace: Path) -> None:
@@ -159,16 +179,15 @@ def test_the_hubs_own_reader_takes_the_card(hub: LocalHub, workspace: Path) -> N
 
 
 def test_a_dry_run_lists_all_and_asks_nobody(
-    hub: LocalHub, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    hub: LocalHub, exporting: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HF_TOKEN")
-    with_export(workspace)
-    pushed = push_model(workspace, HERE, with_exports=True, dry_run=True)
+    pushed = push_model(exporting, HERE, with_exports=True, dry_run=True)
     assert pushed.uploaded is None
     assert hub.asked == []
-    assert pushed.files["exported/onnx/model.onnx"] == len(b"a graph")
-    for path in (workspace / "model").rglob("*.safetensors"):
-        name = path.relative_to(workspace / "model").as_posix()
+    assert "exported/safetensors/parity.json" in pushed.files
+    for path in (exporting / "model").rglob("*.safetensors"):
+        name = path.relative_to(exporting / "model").as_posix()
         assert pushed.files[name] == path.stat().st_size
     assert pushed.n_bytes == sum(pushed.files.values())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.dataset import load_dataset
+from homing.deployment.export_folders import EXPORTED
 from homing.deployment.pushing import (
     CARD,
     MAIN,
@@ -20,12 +21,13 @@ from homing.deployment.pushing import (
 )
 from homing.errors import ModelNotFoundError, NothingToDoError, UsageError
 from homing.evaluation.files import load_evaluation
+from homing.pipeline.export_facts import export_facts, export_folders
 from homing.pipeline.job import EVALUATION, MODEL
 from homing.pipeline.training import MODEL_FILES, load_log
+from homing.reporting.export_table import ExportFacts, with_exports
 from homing.reporting.model_card import card_for
 from homing.workspace import Workspace
 
-EXPORTS = "exported"
 COPIED_WORDS = 8
 """So many words in a row, in a file to be sent and in a document, are a copy."""
 READ_BYTES = 512 * 1024
@@ -93,7 +95,7 @@ def push_model(
     is_workspace = Workspace.is_at(source)
     hold = Workspace(source, create=False) if is_workspace else nullcontext()
     with hold:
-        files, left_out = _files(Path(source), hub_id, with_exports=with_exports)
+        files, left_out = _files(Path(source), hub_id, exports_too=with_exports)
         if is_workspace and not anyway:
             _refuse_base(Path(source))
             _refuse_card_missing(Path(source), files)
@@ -117,15 +119,18 @@ def push_model(
     return replace(pushed, uploaded=uploaded, private=uploaded.private)
 
 
-def _files(source: Path, hub_id: str, *, with_exports: bool) -> tuple[list[ModelFile], list[str]]:
+def _files(source: Path, hub_id: str, *, exports_too: bool) -> tuple[list[ModelFile], list[str]]:
     """Return what to send, the card as the hub shall show it, and what is no part of a model."""
     folder = _model_folder(source)
     files, left_out = model_files(folder)
-    if with_exports:
-        for export in _exports(source):
-            more, others = model_files(export, f"{EXPORTS}/{export.name}")
+    facts = []
+    if exports_too:
+        exports = export_folders(source)
+        facts = export_facts(exports, folder)
+        for export in exports:
+            more, others = model_files(export, f"{EXPORTED}/{export.name}")
             files, left_out = [*files, *more], [*left_out, *others]
-    return [_of_the_hub(f, hub_id) if f.name == CARD else f for f in files], left_out
+    return [_of_the_hub(file, hub_id, facts) for file in files], left_out
 
 
 def _model_folder(source: Path) -> Path:
@@ -170,19 +175,14 @@ def _refuse_card_missing(workspace: Path, files: Iterable[ModelFile]) -> None:
         )
 
 
-def _exports(beside: Path) -> list[Path]:
-    folder = beside / EXPORTS
-    found = sorted(p for p in folder.glob("*") if p.is_dir() and not p.name.startswith("."))
-    if not found:
-        raise UsageError(
-            f"There are no exports in {folder}. Make them with: homing export {beside} --to onnx"
-        )
-    return found
-
-
-def _of_the_hub(card: ModelFile, hub_id: str) -> ModelFile:
-    """Return the card with snippets that load the model from the hub."""
-    return ModelFile(card.name, card_for(card.text(), hub_id).encode())
+def _of_the_hub(file: ModelFile, hub_id: str, exports: Sequence[ExportFacts]) -> ModelFile:
+    """Return a card that loads the model from the hub and tells of its exports; others as is."""
+    if Path(file.name).name != CARD:
+        return file
+    card = card_for(file.text(), hub_id)
+    if file.name == CARD:
+        card = with_exports(card, exports)
+    return ModelFile(file.name, card.encode())
 
 
 def _refuse_copies(workspace: Path, files: Sequence[ModelFile]) -> None:
