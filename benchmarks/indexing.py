@@ -8,7 +8,7 @@ looks its vectors up stands in for a model: embedding is not what is measured. F
 process fills a tenth, one fills all and is killed with SIGKILL when it has written about half, and
 the same command is started again; a last one reads every id back and compares them as sets. Memory
 is the peak of a whole process (VmHWM); PostgreSQL's own is not in it. Qdrant's embedded store is
-meant for little and gets a fortieth of the corpus. Writes benchmarks/results/indexing.{json,md}.
+meant for little and gets a fortieth of the corpus. Writes benchmarks/results/indexing.{json,md}; with --only the other stores keep what was measured before.
 """
 
 from __future__ import annotations
@@ -227,6 +227,7 @@ def measure(kind: str, at: str, small_at: str, folder: Path, n: int) -> dict[str
     for corpus, size in ((tenth, n // 10), (whole, n)):
         if not corpus.exists():
             write_corpus(corpus, size)
+    load = os.getloadavg()[0]
     few = result(start("--job", small_at, tenth, vectors), kind)
     print(f"{kind}: a tenth in {few['seconds']} s", file=sys.stderr, flush=True)
     kill_in_the_middle(start("--job", at, whole, vectors), n)
@@ -235,6 +236,7 @@ def measure(kind: str, at: str, small_at: str, folder: Path, n: int) -> dict[str
     ids = result(start("--check", at, whole), kind)
     return {
         "n_passages": n,
+        "load": round(load, 1),
         "tenth": few,
         "resumed": resumed,
         "ids": ids,
@@ -275,15 +277,15 @@ def place_of(kind: str, folder: Path) -> Iterator[tuple[str, str]]:
 def table(results: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     lines = [
-        "| store | vectors | a second | killed with | resumed, written | missing, doubled | "
+        "| store | vectors | others' load | a second | killed with | resumed, written | missing, doubled | "
         "peak MB of a tenth → all | disk MB | recall@10 |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for kind, row in results["stores"].items():
         few, resumed, ids = row["tenth"], row["resumed"], row["ids"]
         rate = resumed["n_written"] / resumed["seconds"]
         lines.append(
-            f"| {KINDS[kind]} | {row['n_passages']:,} | {rate:,.0f} | {resumed['n_kept']:,} | "
+            f"| {KINDS[kind]} | {row['n_passages']:,} | {row['load']} | {rate:,.0f} | {resumed['n_kept']:,} | "
             f"{resumed['n_written']:,} | {ids['n_missing'] + ids['n_strange']}, "
             f"{ids['n_doubled']} | {few['mb_filling']:,} → {resumed['mb_filling']:,} | "
             f"{row['disk_mb']:,} | {resumed['verified']['recall']:.3f} |"
@@ -300,7 +302,8 @@ def table(results: dict[str, Any]) -> str:
             "Peak memory is that of filling, libraries included, a tenth of the passages "
             "beside all of them. For pgvector it is the client's. Recall "
             f"is that of {QUESTIONS} questions against exact search of the same vectors, read "
-            "back from the store.",
+            "back from the store. The others' load is how many processes wanted a core just "
+            "before, of other work on the machine.",
             "",
             f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python "
             f"{machine['python']}. {DIMENSIONS} dimensions. `{results['command']}`",
@@ -324,6 +327,13 @@ def main() -> None:
         run(options)
 
 
+def kept_stores(n: int) -> dict[str, Any]:
+    """Return what an earlier run with as many passages measured."""
+    file = RESULTS / "indexing.json"
+    kept = json.loads(file.read_text()) if file.is_file() else {}
+    return dict(kept["stores"]) if kept.get("n_passages") == n else {}
+
+
 def run(options: argparse.Namespace) -> None:
     """Measure the stores, one after the other, and write what came out."""
     n = SMALL if options.small else PASSAGES
@@ -341,9 +351,11 @@ def run(options: argparse.Namespace) -> None:
         for kind in options.only or KINDS:
             with place_of(kind, folder) as (at, small_at):
                 results["stores"][kind] = measure(kind, at, small_at, folder, n)
+    if not options.small:
+        results["stores"] = {**kept_stores(n), **results["stores"]}
     text = table(results)
     print(text)
-    if not options.small and not options.only:
+    if not options.small:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "indexing.json").write_text(json.dumps(results, indent=2) + "\n")
         (RESULTS / "indexing.md").write_text(text)
