@@ -8,7 +8,8 @@ looks its vectors up stands in for a model: embedding is not what is measured. F
 process fills a tenth, one fills all and is killed with SIGKILL when it has written about half, and
 the same command is started again; a last one reads every id back and compares them as sets. Memory
 is the peak of a whole process (VmHWM); PostgreSQL's own is not in it. Qdrant's embedded store is
-meant for little and gets a fortieth of the corpus. Writes benchmarks/results/indexing.{json,md}; with --only the other stores keep what was measured before.
+meant for little and gets a fortieth of the corpus. Writes benchmarks/results/indexing.{json,md};
+with --only the other stores keep what was measured before.
 """
 
 from __future__ import annotations
@@ -277,16 +278,17 @@ def place_of(kind: str, folder: Path) -> Iterator[tuple[str, str]]:
 def table(results: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     lines = [
-        "| store | vectors | others' load | a second | killed with | resumed, written | missing, doubled | "
-        "peak MB of a tenth → all | disk MB | recall@10 |",
+        "| store | vectors | others' load | a second | killed with | resumed, written | "
+        "missing, doubled | peak MB of a tenth → all | disk MB | recall@10 |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for kind, row in results["stores"].items():
+    for kind in (kind for kind in KINDS if kind in results["stores"]):
+        row = results["stores"][kind]
         few, resumed, ids = row["tenth"], row["resumed"], row["ids"]
         rate = resumed["n_written"] / resumed["seconds"]
         lines.append(
-            f"| {KINDS[kind]} | {row['n_passages']:,} | {row['load']} | {rate:,.0f} | {resumed['n_kept']:,} | "
-            f"{resumed['n_written']:,} | {ids['n_missing'] + ids['n_strange']}, "
+            f"| {KINDS[kind]} | {row['n_passages']:,} | {row['load']} | {rate:,.0f} | "
+            f"{resumed['n_kept']:,} | {resumed['n_written']:,} | {ids['n_missing'] + ids['n_strange']}, "
             f"{ids['n_doubled']} | {few['mb_filling']:,} → {resumed['mb_filling']:,} | "
             f"{row['disk_mb']:,} | {resumed['verified']['recall']:.3f} |"
         )
