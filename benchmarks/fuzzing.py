@@ -31,8 +31,10 @@ from machine import describe_machine
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 KEY = "a-key-for-fuzzing"
-EXAMPLES = 400
-"""Made up for each operation and phase in one round; rounds go on with other seeds."""
+EXAMPLES = 2600
+"""Made up for each operation in one round; rounds go on with other seeds."""
+PATIENCE_S = 300
+"""A busy machine is no defect of the server: it fails no case for being slow."""
 
 
 def small_reranker(folder: Path) -> Path:
@@ -64,16 +66,15 @@ def server(folder: Path) -> Iterator[str]:
     from handbook_sentences import HANDBOOK
     from homing.deployment.bundle import load_bundle, make_bundle
     from homing.deployment.server import make_app
+    from homing.deployment.server.limits import Limits
     from homing.deployment.server.model import serve_as
     from homing.deployment.server.running import bind
     from homing.deployment.server.searching import SearchIndex
-    from homing.deployment.server.sizing import batching_for, n_cores
     from homing.retrieval.encoders import encoder_for
     from homing.retrieval.reranking import load_reranker
     from homing.types import Passage
 
     encoder = encoder_for()
-    batching = batching_for(encoder, n_cores())
     passages = [Passage(key, key, 0, len(t), t, ("Handbook",)) for key, t in HANDBOOK.items()]
     make_bundle(folder / "bundle", passages, encoder, model="model")
     app = make_app(
@@ -81,7 +82,7 @@ def server(folder: Path) -> Iterator[str]:
         index=SearchIndex(load_bundle(folder / "bundle")),
         scorer=load_reranker(str(small_reranker(folder))),
         api_key=KEY,
-        batching=batching,
+        limits=Limits(timeout_s=PATIENCE_S),
     )
     bound = bind("127.0.0.1", 0)
     running = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
@@ -105,7 +106,14 @@ def one_round(address: str, folder: Path, seed: int) -> tuple[Counter[str], int,
         # Without a key the server's own check is asked for by ignored_auth; the rest carry it.
         *("--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES)),
         *("--seed", str(seed), "--mode", "all", "--continue-on-failure", "--no-color"),
-        *("--report", "ndjson", "--report-ndjson-path", str(report), "--request-timeout", "60"),
+        *(
+            "--report",
+            "ndjson",
+            "--report-ndjson-path",
+            str(report),
+            "--request-timeout",
+            str(PATIENCE_S),
+        ),
         *("--suppress-health-check", "all", "--generation-database", "none"),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -141,12 +149,17 @@ def fuzz(n_cases: int) -> dict[str, Any]:
     }
 
 
+def plural(n: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def markdown(result: dict[str, Any]) -> str:
     """Return the result as a table."""
     lines = [
         f"{result['cases']:,} cases by schemathesis {result['schemathesis']}, all of its checks, "
-        f"in {result['rounds']} rounds of different seeds; "
-        f"{result['rounds_with_failures']} rounds with a failure.",
+        f"in {plural(result['rounds'], 'round')}; "
+        f"{plural(result['rounds_with_failures'], 'round')} with a failure.",
         "",
         "| answered with | cases |",
         "|---|---|",

@@ -68,6 +68,26 @@ def test_a_long_request_is_done_in_slices_between_which_others_pass():
     assert all(len(items) <= 8 for items in runs)
 
 
+def test_texts_of_about_the_same_length_are_done_together():
+    async def script(batcher: Batcher[int, int]) -> list[Any]:
+        asked = [batcher.do([n], [cost], stays) for n, cost in enumerate([1, 5, 1, 5, 1, 5, 1])]
+        return await asyncio.gather(*asked)
+
+    found, runs = run(script)
+    assert found == [[n * n] for n in range(7)]
+    assert runs[0] == [0, 2, 4, 6, 1]
+    assert sorted(runs[1] + (runs[2] if len(runs) > 2 else [])) == [3, 5]
+
+
+def test_a_requests_texts_are_done_by_length_and_come_back_in_their_order():
+    async def script(batcher: Batcher[int, int]) -> list[int]:
+        return await batcher.do([1, 2, 3, 4], [1, 4, 2, 3], stays)
+
+    found, runs = run(script)
+    assert found == [1, 4, 9, 16]
+    assert [item for items in runs for item in items] == [2, 4, 3, 1]
+
+
 def test_an_item_larger_than_a_run_has_one_of_its_own():
     async def script(batcher: Batcher[int, int]) -> list[int]:
         return await batcher.do([5, 6], [50, 50], stays)

@@ -52,6 +52,24 @@ class _Job(Generic[Item, Result]):
         self.found: list[Any] = [None] * len(items)
         self.looked_at = time.monotonic()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something of it was not begun."""
+        return self.n_taken < len(self.items)
+
+    @property
+    def next_cost(self) -> int:
+        """Tokens of what would be begun next."""
+        return self.costs[self.n_taken]
+
+    def take(self, share: int) -> int:
+        """Return what the next items cost, at least one, that are now taken."""
+        start = self.n_taken
+        while self.is_waiting and (share > 0 or self.n_taken == start):
+            share -= self.costs[self.n_taken]
+            self.n_taken += 1
+        return sum(self.costs[start : self.n_taken])
+
 
 _Part = tuple[_Job[Any, Any], int, int]
 
@@ -102,9 +120,12 @@ class Batcher(Generic[Item, Result]):
             costs: Tokens of each item, as they are estimated.
             left: Says whether nobody waits any more.
         """
-        job = _Job[Item, Result](items, costs, asyncio.get_running_loop().create_future(), left)
         if not items:
             return []
+        # The longest first, so that what is done together is of like length.
+        order = sorted(range(len(items)), key=lambda place: -costs[place])
+        done = asyncio.get_running_loop().create_future()
+        job = _Job[Item, Result]([items[n] for n in order], [costs[n] for n in order], done, left)
         self._waiting.append(job)
         self.n_waiting += len(items)
         self._cost_waiting += sum(costs)
@@ -113,7 +134,10 @@ class Batcher(Generic[Item, Result]):
             await job.done
         finally:
             self._forget(job)
-        return job.found
+        results: list[Any] = [None] * len(items)
+        for place, result in zip(order, job.found, strict=True):
+            results[place] = result
+        return results
 
     def _forget(self, job: _Job[Item, Result]) -> None:
         """Count what was not begun as no longer waiting; the job itself is passed over."""
@@ -153,28 +177,29 @@ class Batcher(Generic[Item, Result]):
                 self._forget(job)
 
     def _take(self) -> list[_Part]:
-        """Return what the next run does: (job, from, to) of those who wait, in turn."""
+        """Return what the next run does: (job, from, to) of those who wait.
+
+        Whose turn it is comes first, then those whose next texts are of about the same length:
+        texts of a run are filled up to the longest.
+        """
         parts: list[_Part] = []
         most = self._batching.max_tokens
         # What is there is shared with the other runs that have nothing to do.
         room = min(most, max(most // 4, -(-self._cost_waiting // max(1, self._n_idle))))
-        turn: deque[_Job[Item, Result]] = deque()
-        while room > 0 and (self._waiting or turn):
-            if not self._waiting:
-                self._waiting, turn = turn, self._waiting
-            job = self._waiting.popleft()
-            start, share = job.n_taken, min(room, self._batching.share_tokens)
-            while job.n_taken < len(job.items) and (share > 0 or job.n_taken == start):
-                cost = job.costs[job.n_taken]
-                share, room = share - cost, room - cost
-                self._cost_waiting -= cost
-                job.n_taken += 1
-            if job.n_taken > start:
-                parts.append((job, start, job.n_taken))
-                self.n_waiting -= job.n_taken - start
-            if job.n_taken < len(job.items):
-                turn.append(job)
-        self._waiting.extend(turn)  # who had a turn comes behind those who had none
+        waiting = [job for job in self._waiting if job.is_waiting]
+        while room > 0 and waiting:
+            first, served = waiting[0].next_cost, set()
+            for job in sorted(waiting, key=lambda job: abs(job.next_cost - first)):
+                if room > 0:
+                    start, cost = job.n_taken, job.take(min(room, self._batching.share_tokens))
+                    room -= cost
+                    self._cost_waiting -= cost
+                    self.n_waiting -= job.n_taken - start
+                    parts.append((job, start, job.n_taken))
+                    served.add(id(job))
+            behind = [job for job in waiting if id(job) in served and job.is_waiting]
+            waiting = [job for job in waiting if id(job) not in served] + behind
+        self._waiting = deque(waiting)
         return parts
 
     def _do(self, parts: Sequence[_Part]) -> list[Any]:
