@@ -285,10 +285,11 @@ def table(results: dict[str, Any]) -> str:
     for kind in (kind for kind in KINDS if kind in results["stores"]):
         row = results["stores"][kind]
         few, resumed, ids = row["tenth"], row["resumed"], row["ids"]
+        n_wrong = ids["n_missing"] + ids["n_strange"]
         rate = resumed["n_written"] / resumed["seconds"]
         lines.append(
             f"| {KINDS[kind]} | {row['n_passages']:,} | {row['load']} | {rate:,.0f} | "
-            f"{resumed['n_kept']:,} | {resumed['n_written']:,} | {ids['n_missing'] + ids['n_strange']}, "
+            f"{resumed['n_kept']:,} | {resumed['n_written']:,} | {n_wrong}, "
             f"{ids['n_doubled']} | {few['mb_filling']:,} → {resumed['mb_filling']:,} | "
             f"{row['disk_mb']:,} | {resumed['verified']['recall']:.3f} |"
         )
