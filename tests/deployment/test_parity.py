@@ -1,0 +1,56 @@
+"""What an export is worth: cosines as they are, a broken one with its figure."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from homing.deployment.export_card import MARK, export_card
+from homing.deployment.parity import Closeness, Parity, RankingLoss, closeness, evenly
+from homing.types import Interval
+
+PARITY = Parity(
+    "the dataset's test questions",
+    Closeness(3, 0.99, 0.98),
+    Closeness(5, 0.999, 0.9),
+    RankingLoss(3, 5, 0.75, 0.7425, Interval(-0.0075, -0.02, 0.001)),
+)
+
+
+def test_cosines_are_those_of_the_rows():
+    a = np.array([[1, 0], [0, 1]], np.float32)
+    b = np.array([[0.6, 0.8], [0, 1]], np.float32)
+    found = closeness(a, b)
+    assert (found.n, found.mean, found.least) == (2, pytest.approx(0.8), pytest.approx(0.6))
+
+
+def test_what_is_no_number_is_as_far_as_can_be():
+    a = np.array([[1, 0]], np.float32)
+    assert closeness(a, np.full_like(a, np.nan)).least == -1.0
+
+
+def test_vectors_of_other_lengths_cannot_be_compared():
+    with pytest.raises(ValueError, match="cannot be set against"):
+        closeness(np.ones((2, 3), np.float32), np.ones((2, 4), np.float32))
+
+
+def test_it_is_saved_and_read_whole():
+    assert Parity.from_json(json.loads(json.dumps(PARITY.as_json()))) == PARITY
+    assert PARITY.ranking.lost_points == pytest.approx(0.75)
+
+
+def test_the_card_says_it_once_under_the_models_own():
+    card = export_card("---\ntags: [a]\n---\n\n# Mine\n", "onnx-int8", PARITY, two_towers=False)
+    assert card.startswith("---\ntags: [a]\n---\n\n# Mine\n")
+    assert "difference -0.75 (95 % interval -2.00 to +0.10)" in card
+    again = export_card(card, "onnx", PARITY, two_towers=True)
+    assert again.count(MARK) == 1
+    assert "`query/`" in again
+
+
+def test_texts_are_taken_evenly_and_once():
+    assert evenly(list("abcdefgh"), 4) == list("aceg")
+    assert evenly(["a", "a", "b"], 9) == ["a", "b"]
+    assert evenly([], 3) == []
