@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from homing.deployment.indexes.opening import open_store
 from homing.deployment.indexes.records import Record, record_of
 from homing.deployment.indexes.verifying import verify
 from homing.errors import MissingDependencyError, StoreError, UsageError, WorkspaceBusyError
-from homing.types import Encoder, Passage
+from homing.types import Encoder, FloatArray, Passage
 
 RULES = [passage(number) for number in range(50)]
 TEXTS = {
@@ -218,3 +219,24 @@ def test_a_folder_that_is_not_there_or_is_a_file(kind: str, place, tmp_path) -> 
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
         open_store(parse_location(f"{kind}:{tmp_path / 'file'}"), write=True)
+
+
+def test_many_passages_that_say_the_same_are_no_fault_of_the_store(location: str) -> None:
+    copies = [replace(r, text="Page left blank.", title="") for r in RULES[:25]]
+    encoder = HashEncoder()
+    assert filled(location, [*copies, *RULES[25:]], encoder).n_written == 50
+
+
+def test_a_text_without_a_known_word_is_stored_and_found_by_nobody(location: str) -> None:
+    class Static(HashEncoder):
+        def _vectors(self, texts: Sequence[str]) -> FloatArray:
+            known = np.array([["???" not in text] for text in texts], dtype=np.float32)
+            return super()._vectors(texts) * known
+
+    encoder, blank = Static(), passage(50, "???")
+    filled(location, [*RULES, blank], encoder)
+    with opened(location, encoder, write=False) as store:
+        assert store.count() == 51
+        queries = encoder.encode_queries([record.embedded for record in RULES])
+        for record, hits in zip(RULES, store.search(queries, 3), strict=True):
+            assert hits[0].id == record.id
