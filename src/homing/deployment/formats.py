@@ -33,8 +33,8 @@ FORMATS: Mapping[str, Format] = {
     ),
     "onnx-int8-static": Format(
         "onnx",
-        "weights of 8 bits by output, their inputs by ranges found on passages; the second products "
-        "of the feed-forward layers, attention, pooling and normalisation in float32",
+        "weights of 8 bits by output, their inputs by ranges found on passages; the second "
+        "products of the feed-forward layers, attention, pooling and normalisation in float32",
         is_calibrated=True,
     ),
     "openvino": Format("openvino", "float32"),
