@@ -13,6 +13,7 @@ from handbook_sentences import HANDBOOK
 from homing.dataset import Dataset, load_dataset, save_dataset, save_documents
 from homing.errors import UsageError, WorkspaceBusyError
 from homing.pipeline import index, search_store
+from homing.pipeline.exporting import export_model
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.training.settings import TrainingSettings
@@ -206,6 +207,22 @@ def test_a_corpus_alone_is_enough(copied, tmp_path, tiny_model):
 def test_without_an_export_the_verb_that_makes_one_is_named(copied, tmp_path):
     with pytest.raises(UsageError, match=r"homing export .* --to onnx"):
         index(copied, f"lancedb:{tmp_path / 'db'}", backend="onnx")
+
+
+@pytest.mark.slow
+def test_an_export_embeds_too_unless_it_is_of_another_model(copied, tmp_path, tiny_model):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    export_model(copied, "onnx")
+    done = index(copied, f"lancedb:{tmp_path / 'db'}", backend="onnx")
+    assert done.model.endswith("exported/onnx")
+    assert (done.verified.n_found_first, done.verified.recall) == (12, 1.0)
+    with pytest.raises(UsageError, match="--replace"):
+        index(copied, f"lancedb:{tmp_path / 'db'}")
+    shutil.rmtree(copied / "model")
+    shutil.copytree(tiny_model, copied / "model")
+    with pytest.raises(UsageError, match="exported from another model"):
+        index(copied, f"lancedb:{tmp_path / 'other'}", backend="onnx")
 
 
 def test_nothing_is_indexed_while_another_job_works_in_the_workspace(copied, tmp_path):

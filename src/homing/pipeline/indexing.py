@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -11,19 +12,19 @@ from typing import Any
 
 from homing.dataset import Corpus, document_paths, open_corpus
 from homing.deployment.backends import Backend, encoder_at
+from homing.deployment.export_folders import EXPORTED, PARITY
 from homing.deployment.indexes.indexing import Filled, facts_of, fill, prepare
 from homing.deployment.indexes.locations import parse_location
 from homing.deployment.indexes.opening import open_store
 from homing.deployment.indexes.records import Record, record_of
 from homing.deployment.indexes.verifying import SAMPLED_QUESTIONS, Verified, verify
 from homing.errors import UsageError
+from homing.pipeline.export_facts import export_facts
 from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, MODEL, open_job, own_settings, plural
 from homing.retrieval.streamed_cache import StreamedCache
 from homing.settings import load_settings
 from homing.types import Encoder
 from homing.workspace import Workspace
-
-EXPORTED = "exported"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def model_name(source: str | Path, model: str | Path | None, backend: Backend) -
     """Return the model's folder or hub id: the one named, else the workspace's own.
 
     Raises:
-        UsageError: There is none; the message names the verb that makes it.
+        UsageError: There is none, or an export of another model than the workspace's; the message
+            names the verb that makes it.
     """
     if model is not None:
         return str(model)
@@ -134,6 +136,8 @@ def model_name(source: str | Path, model: str | Path | None, backend: Backend) -
     if not folder.is_dir():
         verb = f"train {source}" if backend == "torch" else f"export {source} --to {backend}"
         raise UsageError(f"There is no {folder}. Make it with: homing {verb}")
+    if (folder / PARITY).is_file() and importlib.util.find_spec("sentence_transformers"):
+        export_facts([folder], Path(source) / MODEL)  # refuses what was exported before tuning
     return str(folder)
 
 
