@@ -111,10 +111,14 @@ def prepare(
         WorkspaceBusyError: The bundle has to be made and another job works in the workspace.
     """
     need_libraries()
-    from homing.deployment.server.batching import Batching
     from homing.deployment.server.model import serve_as
     from homing.deployment.server.searching import SearchIndex
-    from homing.deployment.server.sizing import batching_for, n_cores, one_thread
+    from homing.deployment.server.sizing import (
+        batching_by_onnx,
+        batching_for,
+        n_cores,
+        one_thread,
+    )
 
     space = Path(source).expanduser().resolve() if Workspace.is_at(source) else None
     folder, backend = find_model_folder(source, space, backend)
@@ -143,7 +147,7 @@ def prepare(
     if backend == "onnx":  # all cores embedded the passages; a run of questions has one
         with one_thread():
             encoder = encoder_at(folder, backend)
-        batching = Batching(n_runs=cores)
+        batching = batching_by_onnx(cores)
     model = serve_as(name, encoder, folder)
     return Prepared(model, batching, Path(folder), backend, index, scorer, facts, why_not)
 

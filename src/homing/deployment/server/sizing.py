@@ -18,6 +18,8 @@ from homing.types import Encoder
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 TOKENS_ON_GPU = 16_384
+TOKENS_BY_ONNX = 256
+"""One thread of onnxruntime is as fast with few texts as with many; padding only costs."""
 THREADS = "OMP_NUM_THREADS"
 
 
@@ -45,6 +47,11 @@ def batching_for(encoder: Encoder, cores: int) -> Batching:
     if not device.startswith("cpu"):
         return Batching(max_tokens=TOKENS_ON_GPU, share_tokens=TOKENS_ON_GPU // 4)
     return Batching(n_runs=cores) if _may_be_shared(encoder) else Batching()
+
+
+def batching_by_onnx(cores: int) -> Batching:
+    """Return how the runs of an ONNX model are made up that was loaded for one thread."""
+    return Batching(max_tokens=TOKENS_BY_ONNX, share_tokens=TOKENS_BY_ONNX, n_runs=cores)
 
 
 @contextmanager
