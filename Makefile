@@ -50,7 +50,7 @@ format: setup  ## Bring the code into its format
 	$(BIN)/ruff format .
 
 bench: setup  ## Measure quality, speed and size; results go to benchmarks/results/
-	@for script in ingestion two_reports lyft_uber filters writing certainty search embedding recipes; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in ingestion two_reports lyft_uber filters writing certainty search embedding recipes scifact exports serving fuzzing indexing; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
