@@ -15,6 +15,10 @@ LIBRARIES = (
     "pypdfium2",
     "bm25s",
     "faiss-cpu",
+    "onnxruntime",
+    "openvino",
+    "fastapi",
+    "uvicorn",
 )
 
 
