@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from homing.deployment.backends import Backend
 from homing.deployment.export_folders import EXPORTED, PARITY
 from homing.deployment.parity import Closeness, Parity
 from homing.errors import UsageError
+from homing.pipeline.job import MODEL
 from homing.reporting.export_table import ExportFacts
 from homing.retrieval.encoders import SentenceTransformerEncoder
 from homing.retrieval.models import load_sentence_transformer
@@ -17,6 +20,36 @@ from homing.retrieval.truncating import TruncatedEncoder
 from homing.types import Encoder
 
 WEIGHTS = frozenset({".onnx", ".data", ".xml", ".bin", ".safetensors"})
+
+RUN_BY: dict[Backend, tuple[str, ...]] = {
+    "onnx": ("onnx-int8", "onnx"),
+    "openvino": ("openvino-int8", "openvino"),
+}
+"""Backend -> the exports that it runs, the fastest first."""
+
+
+def workspace_model(workspace: Path, backend: Backend) -> Path:
+    """Return the folder of a workspace's tuned model that a backend runs.
+
+    Raises:
+        UsageError: There is none, or it was exported from another model than the one that is there
+            now; the message names the verb that makes it.
+    """
+    model = workspace / MODEL
+    if not model.is_dir():
+        raise UsageError(f"{workspace} holds no model yet. First run: homing train {workspace}")
+    if backend == "torch":
+        return model
+    names = RUN_BY[backend]
+    folder = next((f for n in names if (f := workspace / EXPORTED / n).is_dir()), None)
+    if folder is None:
+        raise UsageError(
+            f"{workspace} holds no export for {backend}. First run: homing export {workspace} "
+            f"--to {names[0]}"
+        )
+    if (folder / PARITY).is_file() and importlib.util.find_spec("sentence_transformers"):
+        export_facts([folder], model)
+    return folder
 
 
 def export_folders(beside: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -12,15 +11,14 @@ from typing import Any
 
 from homing.dataset import Corpus, document_paths, open_corpus
 from homing.deployment.backends import Backend, encoder_at
-from homing.deployment.export_folders import EXPORTED, PARITY
 from homing.deployment.indexes.indexing import Filled, facts_of, fill, prepare
 from homing.deployment.indexes.locations import parse_location
 from homing.deployment.indexes.opening import open_store
 from homing.deployment.indexes.records import Record, record_of
 from homing.deployment.indexes.verifying import SAMPLED_QUESTIONS, Verified, verify
 from homing.errors import UsageError
-from homing.pipeline.export_facts import export_facts
-from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, MODEL, open_job, own_settings, plural
+from homing.pipeline.export_facts import workspace_model
+from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, open_job, own_settings, plural
 from homing.retrieval.streamed_cache import StreamedCache
 from homing.settings import load_settings
 from homing.types import Encoder
@@ -132,13 +130,7 @@ def model_name(source: str | Path, model: str | Path | None, backend: Backend) -
             f"{source} is no workspace, so name the model that embeds its passages: "
             f"homing index {source} --model FOLDER --to …"
         )
-    folder = Path(source) / (MODEL if backend == "torch" else f"{EXPORTED}/{backend}")
-    if not folder.is_dir():
-        verb = f"train {source}" if backend == "torch" else f"export {source} --to {backend}"
-        raise UsageError(f"There is no {folder}. Make it with: homing {verb}")
-    if (folder / PARITY).is_file() and importlib.util.find_spec("sentence_transformers"):
-        export_facts([folder], Path(source) / MODEL)  # refuses what was exported before tuning
-    return str(folder)
+    return str(workspace_model(Path(source), backend))
 
 
 def model_encoder(source: str | Path, name: str, backend: Backend) -> Encoder:

@@ -25,6 +25,7 @@ from homing.deployment.server import need_libraries
 from homing.errors import UsageError
 from homing.evaluation.choosing import read_choice
 from homing.evaluation.files import JSON_NAME, load_evaluation
+from homing.pipeline.export_facts import workspace_model
 from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, EVALUATION, MODEL, own_settings, plural
 from homing.progress import say
 from homing.retrieval.cache import CachedEncoder
@@ -39,14 +40,8 @@ if TYPE_CHECKING:
     from homing.deployment.server.searching import SearchIndex
 
 BUNDLE = "bundle"
-EXPORTED = "exported"
 FUSED = "bm25+tuned"
 SIMPLEST_WORDS = "z-scores, 0.5 for the model, not chosen"
-EXPORTS: dict[Backend, tuple[str, ...]] = {
-    "onnx": ("onnx-int8", "onnx"),
-    "openvino": ("openvino-int8", "openvino"),
-}
-"""Backend -> the exports that it runs, the fastest first."""
 
 
 @dataclass(frozen=True)
@@ -229,17 +224,8 @@ def find_model_folder(
     """
     if space is None:
         return source, backend or _backend_of(Path(source).expanduser())
-    if backend in (None, "torch"):
-        if not (space / MODEL).is_dir():
-            raise UsageError(f"{source} holds no model yet. First run: homing train {source}")
-        return space / MODEL, "torch"
-    for kind in EXPORTS[backend]:
-        if (space / EXPORTED / kind).is_dir():
-            return space / EXPORTED / kind, backend
-    raise UsageError(
-        f"{source} holds no export for {backend}. First run: homing export {source} --to "
-        f"{','.join(EXPORTS[backend])}"
-    )
+    backend = backend or "torch"
+    return workspace_model(space, backend), backend
 
 
 def _backend_of(folder: Path) -> Backend:
