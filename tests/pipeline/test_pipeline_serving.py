@@ -149,7 +149,7 @@ def test_vectors_of_another_model_are_refused(tmp_path, tiny_model, copied):
 def test_a_workspace_without_model_or_export_says_what_to_run(copied):
     with pytest.raises(UsageError, match=r"First run: homing export .* --to onnx-int8$"):
         prepare(copied, backend="onnx")
-    with pytest.raises(UsageError, match=r"homing export .* --to openvino-int8,openvino"):
+    with pytest.raises(UsageError, match=r"homing export .* --to openvino-int8$"):
         prepare(copied, backend="openvino")
     shutil.rmtree(copied / "model")
     with pytest.raises(UsageError, match="First run: homing train"):
