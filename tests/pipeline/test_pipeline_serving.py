@@ -19,10 +19,24 @@ from homing.pipeline.serving import Prepared, api_key_from, prepare
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.fusion import FusedRetriever
+from homing.retrieval.models import load_sentence_transformer
 from homing.retrieval.search import search
 from homing.workspace import Workspace
 
 pytest.importorskip("fastapi")
+
+
+@pytest.fixture
+def other_model(tiny_model, tmp_path) -> Path:
+    """A model that is neither the tuned one nor its base, which training may have kept."""
+    import torch
+
+    model = load_sentence_transformer(str(tiny_model), device="cpu")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.25)
+    model.save_pretrained(str(tmp_path / "other-model"))
+    return tmp_path / "other-model"
 
 
 def changed_at(prepared: Prepared, workspace: Path) -> int:
@@ -89,10 +103,10 @@ def test_passages_that_the_evaluation_embedded_are_not_embedded_again(copied, mo
     assert prepare(copied).bundle.n_passages > 0
 
 
-def test_another_model_makes_the_bundle_anew(copied, tiny_model):
+def test_another_model_makes_the_bundle_anew(copied, other_model):
     before = prepare(copied).bundle
     shutil.rmtree(copied / "model")
-    shutil.copytree(tiny_model, copied / "model")
+    shutil.copytree(other_model, copied / "model")
     after = prepare(copied).bundle
     assert after.passage_key != before.passage_key
     vectors = load_bundle(copied / "bundle").vectors
@@ -138,8 +152,8 @@ def test_a_model_folder_has_no_search_until_it_is_given_passages(tmp_path, tiny_
     assert prepare(folder).bundle == given.bundle  # beside it is as good
 
 
-def test_vectors_of_another_model_are_refused(tmp_path, tiny_model, copied):
-    folder = shutil.copytree(tiny_model, tmp_path / "model-a")
+def test_vectors_of_another_model_are_refused(tmp_path, other_model, copied):
+    folder = shutil.copytree(other_model, tmp_path / "model-a")
     prepare(copied)
     shutil.copytree(copied / "bundle", folder / "bundle")
     with pytest.raises(UsageError, match=r"are of tuned, not of the model.*--corpus DATASET"):
