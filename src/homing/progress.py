@@ -9,9 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 _quiet = False
+_muted = ContextVar("muted", default=False)
+"""Of this thread alone: whoever works beside it is heard."""
 _display: Any = None
 """The bars on the terminal while there are any; work inside other work adds a row to them."""
 PLAIN_INTERVAL_S = 10.0
@@ -26,18 +29,27 @@ def configure(*, quiet: bool) -> None:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Show neither messages nor bars while the block runs, such as one that is timed."""
-    global _quiet
-    before, _quiet = _quiet, True
+    """Show neither messages nor bars of this thread while the block runs, such as a timed one."""
+    token = _muted.set(True)
     try:
         yield
     finally:
-        _quiet = before
+        _muted.reset(token)
+
+
+def mute_thread() -> None:
+    """Show neither messages nor bars of this thread from now on."""
+    _muted.set(True)
+
+
+def is_silent() -> bool:
+    """Return whether this thread's messages and bars are left out."""
+    return _quiet or _muted.get()
 
 
 def say(message: str) -> None:
     """Print one message line to stderr."""
-    if not _quiet:
+    if not is_silent():
         print(message, file=sys.stderr, flush=True)
 
 
@@ -112,7 +124,7 @@ def track(description: str, total: int | None) -> Iterator[Task]:
         total: Number of items, or None when unknown.
     """
     global _display
-    if _quiet:
+    if is_silent():
         yield Task(description, total)
         return
     if _display is not None:

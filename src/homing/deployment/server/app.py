@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,7 +29,7 @@ from homing.deployment.server.refusals import Refusal, bad_request, error_body
 from homing.deployment.server.schemas import EmbeddingsRequest, RerankRequest, SearchRequest
 from homing.deployment.server.searching import SearchIndex
 from homing.deployment.server.sizing import batching_for, n_cores, threads_for
-from homing.progress import muted
+from homing.progress import mute_thread, muted
 from homing.retrieval.reranking import PairScorer
 from homing.types import FloatArray
 
@@ -104,18 +105,19 @@ class _Service:
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(muted())
+            silent = partial(ThreadPoolExecutor, initializer=mute_thread)
             stack.enter_context(threads_for(self.model.encoder, self.batching))
-            run = stack.enter_context(ThreadPoolExecutor(self.batching.n_runs, "model"))
-            self.searcher = stack.enter_context(ThreadPoolExecutor(1, "search"))
+            run = stack.enter_context(silent(self.batching.n_runs, "model"))
+            self.searcher = stack.enter_context(silent(1, "search"))
             # Once alone, so that what a model or tokenizer sets up at its first use is there.
-            self.model.embed(WARM_UP)
+            with muted():
+                self.model.embed(WARM_UP)
             self.embedder = await stack.enter_async_context(
                 self._batcher("embed", self.model.embed, run, self.batching)
             )
             scorer = self.scorer
             if scorer is not None:
-                read = stack.enter_context(ThreadPoolExecutor(1, "rerank"))
+                read = stack.enter_context(silent(1, "rerank"))
                 self.reader = await stack.enter_async_context(
                     self._batcher("rerank", scorer.score, read, replace(self.batching, n_runs=1))
                 )
