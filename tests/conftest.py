@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import string
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import settings
 
 from handbook_sentences import HANDBOOK
 
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 ROOT = Path(__file__).resolve().parents[1]
 
 # A slow or busy machine is no defect: nothing here is timed.
@@ -40,22 +44,29 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"homing.{module}.has_fast_bf16", lambda _: False)
 
 
+def _vocabulary() -> dict[str, int]:
+    """Return the same 600 pieces at every run, which the tokenizers' own trainer does not."""
+    words = Counter(re.findall(r"[a-z]+|[0-9]+", " ".join(HANDBOOK.values()).lower()))
+    common = sorted(words, key=lambda word: (-words[word], word))
+    letters = string.ascii_lowercase + string.digits
+    pieces = [*SPECIAL, *letters, *(f"##{c}" for c in letters), *string.punctuation]
+    pieces += [word for word in common if len(word) > 1]
+    return {piece: place for place, piece in enumerate(pieces[:600])}
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real sentence-transformers model of 2 layers and 32 dimensions, random weights."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece(_vocabulary(), unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=special)
-    tokenizer.train_from_iterator(HANDBOOK.values(), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
