@@ -46,7 +46,7 @@ def samples() -> list[dict[str, np.ndarray]]:
     rng = np.random.default_rng(0)
     found = []
     for length in (4, 9, 30, 60):
-        ids = rng.integers(5, 300, (1, length))
+        ids = rng.integers(5, 200, (1, length))
         types = np.zeros_like(ids)
         found.append(
             {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}

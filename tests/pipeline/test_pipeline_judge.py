@@ -163,7 +163,7 @@ def test_another_threshold_asks_nothing_again(workspace):
     with TestServer() as server:
         lax, _ = curate(workspace, server, curate__judge_threshold=1)
         n_paid = server.counts.answered
-        strict, _ = curate(workspace, server, curate__judge_threshold=8)
+        strict, _ = curate(workspace, server, curate__judge_threshold=6)
         assert server.counts.answered == n_paid
     assert strict["judge"]["n_calls"] == 0
     assert strict["funnel"]["n_kept"] < lax["funnel"]["n_kept"]
