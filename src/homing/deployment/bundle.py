@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -24,7 +23,8 @@ from homing.dataset.tables import atomic, well_formed
 from homing.errors import UsageError
 from homing.progress import track
 from homing.retrieval.fusion import Method
-from homing.types import Encoder, FloatArray, Passage, passage_input
+from homing.types import Encoder, FloatArray, Passage, passage_input, passage_key
+from homing.workspace import whole_folder
 
 FORMAT = 1
 FACTS, PASSAGES = "bundle.json", "passages.parquet"
@@ -111,12 +111,9 @@ def make_bundle(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fresh = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     schema = _schema(encoder.dimensions)
     digest, n_passages = CorpusHash(paths or {}), 0
-    try:
+    with whole_folder(folder) as fresh:
         with pq.ParquetWriter(fresh / PASSAGES, schema, compression="zstd") as writer:
             for group in _groups(passages):
                 vectors = encoder.encode_passages([passage_input(p.title, p.text) for p in group])
@@ -139,9 +136,6 @@ def make_bundle(
             language=language,
         )
         _write_facts(facts, fresh)
-        _put_in_place(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return facts
 
 
@@ -202,11 +196,6 @@ def update_fusion(folder: Path, facts: BundleFacts, fusion: Fusion) -> BundleFac
     return updated
 
 
-def passage_key(encoder: Encoder) -> str:
-    """Return the key of what embeds passages: a tower of its own, or the whole model."""
-    return str(getattr(encoder, "passage_key", encoder.key))
-
-
 class CorpusHash:
     """A hash of passages as a bundle holds them, fed one by one."""
 
@@ -261,15 +250,6 @@ def _write_facts(facts: BundleFacts, folder: Path) -> None:
     text = json.dumps({"format": FORMAT, **asdict(facts)}, indent=2, ensure_ascii=False) + "\n"
     with atomic(folder / FACTS) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _put_in_place(fresh: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old.tmp")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _unreadable(folder: Path, error: Exception) -> UsageError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from homing.deployment.formats import FORMATS
@@ -53,13 +52,3 @@ def hashes(folder: Path) -> dict[str, str]:
 def size_of(folder: Path) -> int:
     """Return the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def put_in_place(fresh: Path, target: Path) -> None:
-    """Move a complete folder to its place; killed between, the format is missing and made again."""
-    old = target.with_name(f".{target.name}.old.tmp")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)

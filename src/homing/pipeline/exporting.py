@@ -18,7 +18,6 @@ from homing.deployment.export_folders import (
     check_target,
     hashes,
     out_folder,
-    put_in_place,
     size_of,
 )
 from homing.deployment.exporting import Exporter
@@ -38,7 +37,7 @@ from homing.retrieval.towers import towers_of
 from homing.retrieval.truncating import TruncatedEncoder
 from homing.settings import load_settings
 from homing.types import Encoder, content_id
-from homing.workspace import Workspace, disk_errors, hash_code
+from homing.workspace import Workspace, disk_errors, hash_code, whole_folder
 from homing.workspace.manifest import library_versions
 
 CARD = "README.md"
@@ -174,10 +173,7 @@ def _one(work: _Work, name: str) -> Export:
         _check_loss(work, name, saved)
         return Export(name, target, saved, made=False, n_bytes=size_of(target))
     started = time.monotonic()
-    fresh = target.with_name(f".{name}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
+    with whole_folder(target) as fresh:
         work.exporter.write(name, fresh)
         say(f"export: {name} made in {time.monotonic() - started:.1f} s; trying it")
         parity = work.trial.measure(work.original, _encoder(fresh, name))
@@ -194,9 +190,6 @@ def _one(work: _Work, name: str) -> Export:
         }
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         (fresh / PARITY).write_text(text, encoding="utf-8")
-        put_in_place(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return Export(name, target, parity, made=True, n_bytes=size_of(target))
 
 

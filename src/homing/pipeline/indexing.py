@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homing.dataset import Corpus, document_paths, open_corpus
+from homing.dataset import Corpus, open_corpus
 from homing.deployment.backends import Backend, encoder_at
 from homing.deployment.indexes.indexing import Filled, facts_of, fill, prepare
 from homing.deployment.indexes.locations import parse_location
@@ -18,7 +18,7 @@ from homing.deployment.indexes.records import Record, record_of
 from homing.deployment.indexes.verifying import SAMPLED_QUESTIONS, Verified, verify
 from homing.errors import UsageError
 from homing.pipeline.export_facts import workspace_model
-from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, open_job, own_settings, plural
+from homing.pipeline.job import EMBEDDINGS, open_job, own_settings, paths_of_documents, plural
 from homing.retrieval.streamed_cache import StreamedCache
 from homing.settings import load_settings
 from homing.types import Encoder
@@ -109,7 +109,7 @@ def index(
         name = model_name(source, model, backend)
         encoder = model_encoder(source, name, backend)
         had_index = prepare(store, facts_of(encoder, name), str(location), replace=replace)
-        records = CorpusRecords(corpus, _paths(source))
+        records = CorpusRecords(corpus, paths_of_documents(source))
         filled = fill(store, records, encoder, batch_size=batch_size, keep_removed=keep_removed)
         verified = verify(store, records, filled.n_passages, encoder, corpus.questions)
     seconds = round(time.monotonic() - started, 3)
@@ -152,12 +152,6 @@ class CorpusRecords:
     def __call__(self) -> Iterator[Record]:
         for passage in self.corpus.passages():
             yield record_of(passage, self.paths.get(passage.document_id, ""))
-
-
-def _paths(source: str | Path) -> dict[str, str]:
-    """Return document id -> path of a workspace's documents; {} where they are not known."""
-    file = Path(source) / DOCUMENTS
-    return document_paths(file) if file.is_file() else {}
 
 
 def _seen_text(seen: Verified) -> str:

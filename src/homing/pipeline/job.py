@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from homing.dataset import document_paths
 from homing.errors import UsageError
 from homing.ingestion.files import find_files
 from homing.progress import say
@@ -118,6 +119,12 @@ def own_settings(folder: str | Path) -> Path | None:
     """Return the settings file of a workspace; None where there is none, or no workspace."""
     path = Path(folder).expanduser() / SETTINGS_FILE
     return path if Workspace.is_at(folder) and path.is_file() else None
+
+
+def paths_of_documents(source: str | Path) -> dict[str, str]:
+    """Return document id -> path of a workspace's documents; {} where they are not known."""
+    file = Path(source) / DOCUMENTS
+    return document_paths(file) if file.is_file() else {}
 
 
 def check_sources(sources: Sequence[str], folder: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from homing.dataset import Dataset, iter_documents, load_dataset
+from homing.dataset import Dataset, load_dataset
 from homing.deployment.backends import Backend, encoder_at
 from homing.deployment.bundle import (
     BundleFacts,
@@ -17,7 +17,6 @@ from homing.deployment.bundle import (
     Fusion,
     load_bundle,
     make_bundle,
-    passage_key,
     read_facts,
     update_fusion,
 )
@@ -26,11 +25,18 @@ from homing.errors import UsageError
 from homing.evaluation.choosing import read_choice
 from homing.evaluation.files import JSON_NAME, load_evaluation
 from homing.pipeline.export_facts import workspace_model
-from homing.pipeline.job import DOCUMENTS, EMBEDDINGS, EVALUATION, MODEL, own_settings, plural
+from homing.pipeline.job import (
+    EMBEDDINGS,
+    EVALUATION,
+    MODEL,
+    own_settings,
+    paths_of_documents,
+    plural,
+)
 from homing.progress import say
 from homing.retrieval.cache import CachedEncoder
 from homing.settings import load_settings
-from homing.types import Encoder
+from homing.types import Encoder, passage_key
 from homing.workspace import Workspace, disk_errors
 
 if TYPE_CHECKING:
@@ -275,7 +281,7 @@ def _bundled(origin: Path, home: Path, encoder: Encoder, model: str) -> tuple[Pa
         return None, f"{origin} holds no passages yet: homing curate {origin} makes them."
     folder = home / BUNDLE
     is_job = Workspace.is_at(origin)
-    paths = {d.id: d.path for d in _documents(origin)} if is_job else {}
+    paths = paths_of_documents(origin)
     fusion, language = _settled(origin) if is_job else (Fusion(), "")
     facts = read_facts(folder)
     if facts is not None and _is_current(facts, dataset, paths, encoder, language):
@@ -303,11 +309,6 @@ def _passages(origin: Path) -> Dataset | None:
     if Workspace.is_at(origin) and not (origin / "corpus").is_dir():
         return None
     return load_dataset(origin)
-
-
-def _documents(space: Path) -> Iterator[Any]:
-    path = space / DOCUMENTS
-    return iter_documents(path) if path.is_file() else iter(())
 
 
 def _settled(space: Path) -> tuple[Fusion, str]:

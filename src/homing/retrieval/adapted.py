@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from homing.errors import UsageError
 from homing.retrieval.query_map import SHAPES, Adapter
-from homing.types import Encoder, FloatArray
+from homing.types import Encoder, FloatArray, passage_key
 
 
 class AdaptedEncoder:
@@ -38,7 +38,7 @@ class AdaptedEncoder:
         for name in SHAPES[adapter.map.kind]:
             digest.update(adapter.map.arrays[name].tobytes())
         self.key = digest.hexdigest()
-        self.passage_key: str = getattr(encoder, "passage_key", encoder.key)
+        self.passage_key = passage_key(encoder)
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Return one mapped unit vector for each question, float32 (n, `dimensions`)."""

@@ -15,12 +15,14 @@ import numpy as np
 
 from homing.dataset.tables import atomic
 from homing.progress import say
-from homing.types import Encoder, FloatArray
+from homing.types import Encoder, FloatArray, passage_key
 
 TEXTS_IN_PART = 16_384
 """New texts embedded between two parts: what a crash can cost at most."""
 KEY_DIGITS = 32
 """Of an encoder's key, as the name of its subfolder."""
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What reading a part may raise that is not whole."""
 
 Digest = bytes
 
@@ -38,7 +40,7 @@ class CachedEncoder:
         self.encoder = encoder
         self.key = encoder.key
         # Passages have vectors of their own where questions have a tower of their own.
-        self.passage_key: str = getattr(encoder, "passage_key", encoder.key)
+        self.passage_key = passage_key(encoder)
         self.dimensions = encoder.dimensions
         self.folder = folder
         self._vectors: dict[Digest, FloatArray] = {}
@@ -88,20 +90,25 @@ class CachedEncoder:
 
     def _read_parts(self, key: str) -> None:
         self._read.add(key)
+        for path in self._part_files(key):
+            self._vectors.update(self._load_part(path))
+
+    def _part_files(self, key: str) -> list[Path]:
         if self.folder is None:
-            return
-        for path in sorted((self.folder / key[:KEY_DIGITS]).glob("part-*.npz")):
-            try:
-                with np.load(path, allow_pickle=False) as part:
-                    digests, vectors = part["digests"], part["vectors"]
-                fits = vectors.shape == (len(digests), self.dimensions)
-                if not fits or vectors.dtype != np.float32:
-                    raise ValueError(f"it holds {vectors.dtype} {vectors.shape}")
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                say(f"Kept vectors in {path} are damaged and ignored: {error}")
-                continue
-            rows = (digest.tobytes() for digest in digests)
-            self._vectors.update(zip(rows, vectors, strict=True))
+            return []
+        return sorted((self.folder / key[:KEY_DIGITS]).glob("part-*.npz"))
+
+    def _load_part(self, path: Path) -> dict[Digest, FloatArray]:
+        """Return digest -> vector of a part; {} where it is damaged, which is said."""
+        try:
+            with np.load(path, allow_pickle=False) as part:
+                digests, vectors = part["digests"], part["vectors"]
+            if vectors.shape != (len(digests), self.dimensions) or vectors.dtype != np.float32:
+                raise ValueError(f"it holds {vectors.dtype} {vectors.shape}")
+        except DAMAGED as error:
+            say(f"Kept vectors in {path} are damaged and ignored: {error}")
+            return {}
+        return dict(zip((digest.tobytes() for digest in digests), vectors, strict=True))
 
     def _write_part(self, key: str, digests: list[Digest], vectors: FloatArray) -> Path | None:
         """Return the file that now holds the vectors, None where none are kept."""

@@ -6,7 +6,6 @@ each vector that is kept on disk, and the two parts that were read last.
 
 from __future__ import annotations
 
-import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.progress import say
-from homing.retrieval.cache import KEY_DIGITS, CachedEncoder, Digest, text_digest
+from homing.retrieval.cache import DAMAGED, CachedEncoder, Digest, text_digest
 from homing.types import Encoder, FloatArray
 
 PARTS_IN_MEMORY = 2
@@ -68,12 +67,11 @@ class StreamedCache(CachedEncoder):
 
     def _find_parts(self, key: str) -> None:
         self._parts[key] = {}
-        assert self.folder is not None
-        for path in sorted((self.folder / key[:KEY_DIGITS]).glob("part-*.npz")):
+        for path in self._part_files(key):
             try:
                 with np.load(path, allow_pickle=False) as part:
                     self._parts[key][path] = _starts([row.tobytes() for row in part["digests"]])
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except DAMAGED as error:
                 say(f"Kept vectors in {path} are damaged and ignored: {error}")
 
     def _opened(self, key: str, path: Path) -> dict[Digest, FloatArray]:
@@ -81,17 +79,11 @@ class StreamedCache(CachedEncoder):
         if path in self._open:
             self._open.move_to_end(path)
             return self._open[path]
-        try:
-            with np.load(path, allow_pickle=False) as part:
-                digests, vectors = part["digests"], part["vectors"]
-            if vectors.shape != (len(digests), self.dimensions) or vectors.dtype != np.float32:
-                raise ValueError(f"it holds {vectors.dtype} {vectors.shape}")
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            say(f"Kept vectors in {path} are damaged and ignored: {error}")
+        part = self._load_part(path)
+        if not part:
             del self._parts[key][path]
             return {}
-        rows = (digest.tobytes() for digest in digests)
-        self._open[path] = dict(zip(rows, vectors, strict=True))
+        self._open[path] = part
         while len(self._open) > PARTS_IN_MEMORY:
             self._open.popitem(last=False)
         return self._open[path]

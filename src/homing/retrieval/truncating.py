@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from homing.errors import UsageError
-from homing.types import Encoder, FloatArray
+from homing.types import Encoder, FloatArray, passage_key
 from homing.vectors import normalised
 
 
@@ -35,7 +35,7 @@ class TruncatedEncoder:
         self.encoder = encoder
         self.dimensions = dimensions
         self.key = _cut_key(encoder.key, dimensions)
-        self.passage_key = _cut_key(getattr(encoder, "passage_key", encoder.key), dimensions)
+        self.passage_key = _cut_key(passage_key(encoder), dimensions)
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector for each question, float32 (n, `dimensions`)."""

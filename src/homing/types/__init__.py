@@ -17,7 +17,7 @@ from homing.types.evaluation import (
     Verdict,
 )
 from homing.types.questions import Audit, Qrel, Query, Question, query_id
-from homing.types.retrieval import Encoder, Retriever, Run, TopKRetriever
+from homing.types.retrieval import Encoder, Retriever, Run, TopKRetriever, passage_key
 from homing.types.texts import (
     Document,
     Heading,
@@ -61,5 +61,6 @@ __all__ = [
     "Verdict",
     "content_id",
     "passage_input",
+    "passage_key",
     "query_id",
 ]

@@ -25,6 +25,12 @@ class Encoder(Protocol):
     def encode_passages(self, texts: Sequence[str]) -> FloatArray: ...
 
 
+def passage_key(encoder: Encoder) -> str:
+    """Return the key of what embeds passages: of a tower of its own, or of the whole model."""
+    key: str = getattr(encoder, "passage_key", encoder.key)
+    return key
+
+
 @runtime_checkable
 class Retriever(Protocol):
     """Scores every passage of the corpus that it was built on, for each query; higher is better."""

@@ -18,7 +18,7 @@ from typing import Any
 from homing.errors import UsageError
 from homing.progress import say
 from homing.ranks import is_main
-from homing.workspace.disk import disk_errors, hash_file
+from homing.workspace.disk import disk_errors, hash_file, put_folder, whole_folder
 from homing.workspace.lock import FolderLock
 from homing.workspace.manifest import Manifest, library_versions, machine_facts, why_again
 
@@ -105,15 +105,8 @@ class Workspace:
     @contextmanager
     def replace_folder(self, relative: str) -> Iterator[Path]:
         """Give an empty folder to fill; it becomes `relative` when the block ends well."""
-        path = self.path(relative)
-        fresh = path.with_name(f".{path.name}.tmp")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        try:
+        with whole_folder(self.path(relative)) as fresh:
             yield fresh
-            self.put_in_place(fresh, relative)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
 
     def put_in_place(self, fresh: Path, relative: str) -> Path:
         """Return the path of a folder that was moved from elsewhere in the workspace, whole.
@@ -121,14 +114,7 @@ class Workspace:
         Killed between the two renames, the folder is missing, and its stage runs again.
         """
         path = self.path(relative)
-        if not is_main():
-            return path
-        old = path.with_name(f".{path.name}.old.tmp")
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            path.rename(old)
-        fresh.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
+        put_folder(fresh, path)
         return path
 
     def hashes(self, *relative: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from homing.deployment.indexes.planning import Plan
 from homing.deployment.indexes.records import Record
 from homing.errors import NothingToDoError, StoreError, UsageError
 from homing.progress import muted, say, track
-from homing.types import Encoder
+from homing.types import Encoder, passage_key
 
 Records = Callable[[], Iterator[Record]]
 """Gives the passages from the first on, as often as it is called."""
@@ -54,8 +54,7 @@ def facts_of(encoder: Encoder, model: str) -> Facts:
     Args:
         model: Its name, for people.
     """
-    key: str = getattr(encoder, "passage_key", encoder.key)
-    return Facts(passage_key=key, model=model, dimensions=encoder.dimensions)
+    return Facts(passage_key=passage_key(encoder), model=model, dimensions=encoder.dimensions)
 
 
 def prepare(store: Store, facts: Facts, where: str, *, replace: bool = False) -> bool:
