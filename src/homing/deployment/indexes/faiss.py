@@ -13,7 +13,7 @@ Memory: FAISS holds all vectors to write or search them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +21,17 @@ import numpy as np
 
 from homing.dataset.tables import atomic
 from homing.deployment.indexes.base import FACTS, Facts, Hit
-from homing.deployment.indexes.folders import FolderHold
 from homing.deployment.indexes.locations import Location
-from homing.deployment.indexes.parquet import (
-    FACTS_FILE,
-    folder_facts,
-    local_folder,
-    write_facts,
-)
+from homing.deployment.indexes.part_store import FACTS_FILE, PartStore
 from homing.deployment.indexes.parts import (
     NUMBERS,
-    ROWS,
     TEXTS,
-    Parts,
     batches,
     n_rows,
     rows_at,
     vectors_of,
 )
-from homing.deployment.indexes.records import Record, known_of
+from homing.deployment.indexes.records import known_of
 from homing.errors import StoreError, UsageError
 from homing.types import FloatArray
 from homing.workspace import disk_errors
@@ -51,20 +43,16 @@ COLUMNS = ("id", "text", *TEXTS, *NUMBERS, "digest")
 NEIGHBOURS, EF_CONSTRUCTION, EF_SEARCH = 32, 100, 128
 
 
-class FaissStore:
+class FaissStore(PartStore):
     """A `Store` over an index file of FAISS and a table of passages."""
 
-    batch_size = ROWS
+    parts_in = PARTS
 
     def __init__(self, location: Location, *, write: bool) -> None:
         """Hold the folder while it is changed; a join that was interrupted is completed."""
-        self.location = location
+        super().__init__(location, write=write)
         self.is_exact = location.options["index"] == "flat"
-        self._folder = local_folder(location)
-        self._hold = FolderHold(self._folder, write=write)
-        self._parts = Parts(self._folder / PARTS)
         self._gone: set[str] = set()
-        self._facts: Facts | None = None
         self._index: Any = None
         if write:
             with disk_errors(self._folder):
@@ -74,17 +62,6 @@ class FaissStore:
                 f"{location} is not complete: a job that filled it was stopped. Run the same "
                 "homing index again, which continues."
             )
-
-    def facts(self) -> Facts | None:
-        """Return what the folder says about its vectors, None where it is empty."""
-        self._facts = folder_facts(self._folder)
-        return self._facts
-
-    def create(self, facts: Facts) -> None:
-        """Write whose vectors these will be."""
-        with disk_errors(self._folder):
-            write_facts(self._folder, facts)
-        self._facts = facts
 
     def drop(self) -> None:
         """Remove the files; the facts go last."""
@@ -107,19 +84,6 @@ class FaissStore:
         for batch in self._rows("id"):
             yield batch["id"].to_pylist(), index.reconstruct_n(start, batch.num_rows)
             start += batch.num_rows
-
-    def begin(self, n_writes: int) -> None:
-        """Do nothing: parts take any number."""
-
-    def upsert(
-        self, records: Sequence[Record], vectors: FloatArray, known: Collection[str]
-    ) -> None:
-        """Write a part; in the joined index it takes the place of what is known."""
-        assert self._facts is not None
-        with disk_errors(self._folder):
-            if known:
-                self._parts.remove(known)
-            self._parts.add(records, vectors, self._facts)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove passages: from the parts at once, from the index as it is joined."""
@@ -155,7 +119,7 @@ class FaissStore:
     def close(self) -> None:
         """Let the folder and the vectors go."""
         self._index = None
-        self._hold.release()
+        super().close()
 
     def _rows(self, *columns: str) -> Iterator[Any]:
         path = self._folder / PASSAGES
