@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -35,6 +36,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real test data not found: {folder} (set HOMING_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def handbook_json(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The handbook's sentences, each asked for by its own first words."""
+    path = tmp_path_factory.mktemp("handbook") / "handbook.json"
+    asked = {f"q-{key}": " ".join(text.split()[:4]) for key, text in HANDBOOK.items()}
+    answers = {f"q-{key}": [key] for key in HANDBOOK}
+    saved = {"queries": asked, "corpus": dict(HANDBOOK), "relevant_docs": answers}
+    path.write_text(json.dumps(saved), encoding="utf-8")
+    return path
 
 
 @pytest.fixture

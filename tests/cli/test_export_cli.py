@@ -18,16 +18,6 @@ pytest.importorskip("onnxruntime")
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("handbook") / "handbook.json"
-    asked = {f"q-{key}": " ".join(text.split()[:4]) for key, text in HANDBOOK.items()}
-    answers = {f"q-{key}": [key] for key in HANDBOOK}
-    saved = {"queries": asked, "corpus": dict(HANDBOOK), "relevant_docs": answers}
-    path.write_text(json.dumps(saved), encoding="utf-8")
-    return path
-
-
 def noisy(file: Path) -> None:
     """Add noise to every weight of a graph."""
     model = onnx.load(str(file))
@@ -41,9 +31,18 @@ def noisy(file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_is_made_tried_and_left_as_it_is(homing, tiny_model, dataset, tmp_path):
+def test_it_is_made_tried_and_left_as_it_is(homing, tiny_model, handbook_json, tmp_path):
     out = tmp_path / "exported"
-    command = ("export", tiny_model, "--to", "onnx,onnx-int8", "--out", out, "--dataset", dataset)
+    command = (
+        "export",
+        tiny_model,
+        "--to",
+        "onnx,onnx-int8",
+        "--out",
+        out,
+        "--dataset",
+        handbook_json,
+    )
     done = homing(*command, "--allowed-loss", 100, "--json")
     assert done.code == 0, done.err
     first, second = done.json["exports"]
@@ -86,7 +85,7 @@ def run_the_documented_lines(out: Path, model: Path) -> None:
 
 @pytest.mark.slow
 def test_one_that_loses_too_much_is_refused_with_its_figure_and_the_others_stay(
-    homing, tiny_model, dataset, tmp_path, monkeypatch
+    homing, tiny_model, handbook_json, tmp_path, monkeypatch
 ):
     def broken(source: Path, target: Path) -> None:
         quantising.quantise_dynamic(source, target)
@@ -95,7 +94,15 @@ def test_one_that_loses_too_much_is_refused_with_its_figure_and_the_others_stay(
     monkeypatch.setattr(exporting, "quantise_dynamic", broken)
     out = tmp_path / "exported"
     done = homing(
-        "export", tiny_model, "--to", "onnx-int8,onnx", "--out", out, "--dataset", dataset, "--json"
+        "export",
+        tiny_model,
+        "--to",
+        "onnx-int8,onnx",
+        "--out",
+        out,
+        "--dataset",
+        handbook_json,
+        "--json",
     )
     assert done.code == 1
     assert done.json["error"]["kind"] == "ExportError"

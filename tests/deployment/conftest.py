@@ -1,24 +1,10 @@
-"""A small dataset whose answers are known, and a model of two towers."""
+"""A model of two towers."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-
-from handbook_sentences import HANDBOOK
-
-
-@pytest.fixture(scope="session")
-def handbook_json(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The handbook's sentences, each asked for by its own first words."""
-    path = tmp_path_factory.mktemp("handbook") / "handbook.json"
-    asked = {f"q-{key}": " ".join(text.split()[:4]) for key, text in HANDBOOK.items()}
-    answers = {f"q-{key}": [key] for key in HANDBOOK}
-    saved = {"queries": asked, "corpus": dict(HANDBOOK), "relevant_docs": answers}
-    path.write_text(json.dumps(saved), encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="session")
