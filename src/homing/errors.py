@@ -62,6 +62,6 @@ class StoreError(HomingError):
         """Return the error for a store whose library said something; addresses hold no password."""
         said = " ".join(str(error).split())[:500] or type(error).__name__
         return cls(
-            f"{where} failed: {said} What was written is kept: check the store and run the same "
-            "command again, which continues."
+            f"{where} failed: {said.rstrip('.')}. What was written is kept: check the store and "
+            "run the same command again, which continues."
         )
