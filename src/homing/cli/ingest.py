@@ -11,6 +11,8 @@ def ingest(
     out: options.WorkspaceOption = None,
     base_model: options.BaseModelOption = None,
     passage_tokens: options.PassageTokensOption = None,
+    engine: options.EngineOption = None,
+    address: options.AddressOption = None,
     workers: options.WorkersOption = None,
     time_limit: options.TimeLimitOption = None,
     config: options.ConfigOption = None,
@@ -28,7 +30,7 @@ def ingest(
         set_,
         sources=options.absolute_sources(sources),
         ingest__max_tokens=passage_tokens,
-        ingest__workers=workers,
+        **options.engine(name=engine, address=address, workers=workers),
         ingest__time_limit_s=time_limit,
         train__base_model=base_model,
     )

@@ -79,8 +79,16 @@ MaxTokensOption = Annotated[int | None, typer.Option(help="Longest input of the 
 PassageTokensOption = Annotated[
     int | None, typer.Option(help="Longest passage, in tokens of the base model.")
 ]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(help="Where the work is done: local (this machine) or ray (a cluster)."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(help='The Ray cluster: "auto" on one of its nodes, or ray://HEAD:10001.'),
+]
 WorkersOption = Annotated[
-    int | None, typer.Option(help="Files read at the same time; 0: one for each core.")
+    int | None, typer.Option(help="Workers at the same time; 0: one for each core.")
 ]
 TimeLimitOption = Annotated[
     float | None, typer.Option(help="Seconds that one file may take before it is given up.")
@@ -255,6 +263,13 @@ def writing(
         "write__batch": batch,
         "write__ledger": ledger,
     }
+
+
+def engine(*, name: str | None, address: str | None, workers: int | None) -> dict[str, Any]:
+    """Return the flags of the engine as `overrides` takes them; an address means Ray."""
+    if address is not None and name is None:
+        name = "ray"
+    return {"engine__name": name, "engine__address": address, "engine__workers": workers}
 
 
 def judging(

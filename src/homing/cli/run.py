@@ -32,6 +32,8 @@ def run(
     epochs: options.EpochsOption = None,
     lr: options.LearningRateOption = None,
     ablation: options.AblationOption = None,
+    engine: options.EngineOption = None,
+    address: options.AddressOption = None,
     workers: options.WorkersOption = None,
     device: options.DeviceOption = None,
     seed: options.SeedOption = None,
@@ -58,7 +60,7 @@ def run(
         sources=options.absolute_sources(sources),
         test_questions=test_questions,
         train_questions=train_questions,
-        ingest__workers=workers,
+        **options.engine(name=engine, address=address, workers=workers),
         **options.writing(
             writer=writer,
             base_url=base_url,

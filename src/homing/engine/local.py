@@ -19,9 +19,10 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic
+from types import TracebackType
+from typing import Any, Generic, Self
 
-from homing.engine.base import Failure, Item, Outcome, Value
+from homing.engine.base import Failure, Item, Outcome, Per, Value
 
 LOOK_AHEAD = 16
 """Items for each worker that may be started before the oldest unfinished one is yielded."""
@@ -106,6 +107,8 @@ class LocalEngine:
         n_workers: As many as there are usable cores when None.
     """
 
+    name = "local"
+
     def __init__(self, n_workers: int | None = None) -> None:
         if n_workers is not None and n_workers < 1:
             raise ValueError(f"n_workers must be at least 1, not {n_workers}")
@@ -119,10 +122,15 @@ class LocalEngine:
         items: Iterable[Item],
         *,
         time_limit_s: float | Callable[[Item], float] | None = None,
+        per: Per = "core",
     ) -> Iterator[Outcome[Item, Value]]:
-        """Yield one outcome for each item, in order; see `Engine.map`."""
+        """Yield one outcome for each item, in order; see `Engine.map`.
+
+        `per="device"` is one worker, which has the machine and its accelerator to itself.
+        """
+        n_workers = 1 if per == "device" else self.n_workers
         job: _Job[Item, Value] = _Job(
-            pickle.dumps(function), iter(items), time_limit_s, self._idle, self.n_workers
+            pickle.dumps(function), iter(items), time_limit_s, self._idle, n_workers
         )
         try:
             yield from job.outcomes()
@@ -133,10 +141,15 @@ class LocalEngine:
         """End the workers."""
         end_all(self._idle)
 
-    def __enter__(self) -> LocalEngine:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 

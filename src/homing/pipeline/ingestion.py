@@ -14,6 +14,7 @@ from homing.dataset import (
     save_passages,
     save_rejections,
 )
+from homing.engine.base import Engine
 from homing.engine.local import LocalEngine
 from homing.errors import NothingToDoError
 from homing.ingestion.files import SourceFile, find_files
@@ -71,10 +72,10 @@ def ingest(
         UsageError: A source does not exist.
         NothingToDoError: No file could be read; the message says why.
     """
-    reading = _Reading(
-        find_files(sources), load_tokenizer_file(base_model), max_tokens, time_limit_s, workers
-    )
-    documents = list(reading.documents())
+    files, tokenizer = find_files(sources), load_tokenizer_file(base_model)
+    with LocalEngine(workers or None) as engine:
+        reading = _Reading(files, tokenizer, max_tokens, time_limit_s, engine)
+        documents = list(reading.documents())
     reading.refuse_nothing()
     return Ingested(documents, reading.passages, reading.rejections)
 
@@ -96,7 +97,7 @@ def ingest_stage(job: Job) -> StageResult:
                 tokenizer,
                 settings.max_tokens,
                 settings.time_limit_s,
-                settings.workers,
+                job.engine,
                 known=_unchanged(job, inputs),
             ),
         ),
@@ -130,7 +131,7 @@ class _Reading:
     tokenizer: Path
     max_tokens: int
     time_limit_s: float
-    workers: int
+    engine: Engine
     known: Mapping[str, Read] = field(default_factory=dict)
     passages: list[Passage] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
@@ -138,15 +139,12 @@ class _Reading:
     def documents(self) -> Iterator[Document]:
         """Yield the documents in the order of the files."""
         anew = self.to_read()
-        with (
-            LocalEngine(self.workers or None) as engine,
-            track("Reading files", len(anew)) as task,
-        ):
+        with track("Reading files", len(anew)) as task:
             items = ingest_and_chunk(
                 anew,
                 tokenizer_file=self.tokenizer,
                 max_tokens=self.max_tokens,
-                engine=engine,
+                engine=self.engine,
                 time_limit_s=self.time_limit_s,
             )
             for file in self.files:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from homing.dataset import document_paths
+from homing.engine.base import Engine
+from homing.engine.opening import open_engine
 from homing.errors import UsageError
 from homing.ingestion.files import find_files
 from homing.progress import say
@@ -32,10 +34,16 @@ EMBEDDINGS = "cache/embeddings"
 
 @dataclass(frozen=True)
 class Job:
-    """A workspace that is held, and the settings in force."""
+    """A workspace that is held, the settings in force, and the engine that does the work."""
 
     workspace: Workspace
     settings: Settings
+    engine: Engine
+
+    @property
+    def shared(self) -> str:
+        """The place of the workspace as every worker of the engine can reach it."""
+        return str(self.workspace.folder)
 
     def path(self, relative: str) -> Path:
         """Return a path inside the workspace."""
@@ -112,7 +120,14 @@ def open_job(
             is_same = own.is_file() and own.read_text(encoding="utf-8") == text
             if keep_settings and not is_same:
                 workspace.write_text(SETTINGS_FILE, text)
-        yield Job(workspace, settings)
+        with engine_of(settings) as engine:
+            yield Job(workspace, settings, engine)
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Return the engine that the settings name; its workers start when they are needed."""
+    wanted = settings.engine
+    return open_engine(wanted.name, address=wanted.address, n_workers=wanted.workers or None)
 
 
 def own_settings(folder: str | Path) -> Path | None:

@@ -1,6 +1,7 @@
 """Settings of a whole job. Only the CLI and the pipeline know them; stages take plain keywords."""
 
 from homing.settings.curating import CurateSettings
+from homing.settings.engine import EngineSettings
 from homing.settings.model import (
     DEFAULT_BASE_MODEL,
     EvaluateSettings,
@@ -15,6 +16,7 @@ from homing.settings.yaml_file import dump_settings, load_settings, starter_yaml
 __all__ = [
     "DEFAULT_BASE_MODEL",
     "CurateSettings",
+    "EngineSettings",
     "EvaluateSettings",
     "IngestSettings",
     "Section",

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from homing.settings.curating import CurateSettings
+from homing.settings.engine import EngineSettings
 from homing.settings.section import NO_EFFECT, Section, without_secrets
 from homing.settings.training import (
     AdapterSettings,
@@ -33,12 +34,6 @@ class IngestSettings(Section):
     )
     time_limit_s: float = Field(
         120.0, gt=0, description="Seconds that one file may take before it is given up."
-    )
-    workers: int = Field(
-        0,
-        ge=0,
-        description="Files read at the same time; 0 means one for each processor core.",
-        json_schema_extra=NO_EFFECT,
     )
 
 
@@ -246,3 +241,4 @@ class Settings(Section):
     curate: CurateSettings = Field(default_factory=CurateSettings)
     train: TrainSettings = Field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
