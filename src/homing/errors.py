@@ -54,6 +54,10 @@ class HubError(HomingError):
     exit_code = 10
 
 
+class StorageError(HomingError):
+    """A bucket or another place beyond this machine cannot be reached, read or written."""
+
+
 class StoreError(HomingError):
     """A store of vectors cannot be reached or read, or does not hold what was written."""
 

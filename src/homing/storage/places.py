@@ -15,6 +15,8 @@ Place = str | Path
 SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+)://")
 EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 """Scheme -> the fsspec library that serves it where pyarrow was built without it."""
+USER = re.compile(r"://[^/@]*@")
+PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
 
 
 def scheme_of(place: Place) -> str:
@@ -39,6 +41,38 @@ def name_of(place: Place) -> str:
     return str(place).rstrip("/").rpartition("/")[2]
 
 
+def local_path(place: Place) -> Path:
+    """Return the path of a place on this machine, without file:// and with ~ resolved."""
+    return Path(str(place).removeprefix("file://")).expanduser()
+
+
+def absolute(place: Place) -> str:
+    """Return a place that means the same from any folder: a URI as it is, a path made absolute.
+
+    Raises:
+        UsageError: A URI holds a password, and what is made absolute is kept in settings.
+    """
+    if is_remote(place):
+        check_no_password(place)
+        return str(place)
+    return str(local_path(place).absolute())
+
+
+def check_no_password(place: Place) -> None:
+    """Raise `UsageError` if a URI holds a password: settings, logs and manifests would keep it."""
+    if PASSWORD.search(str(place)):
+        raise UsageError(
+            f"{shown(place)} was given with a password, which would end up in homing.yaml. Leave "
+            "it out and set it as the library of the store reads it, such as "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; see docs/storage.md."
+        )
+
+
+def shown(place: Place) -> str:
+    """Return a place as messages name it: without user and password."""
+    return USER.sub("://", str(place))
+
+
 def file_system(place: Place) -> tuple[Any, str]:
     """Return the pyarrow file system of a place, and its path there.
 
@@ -46,14 +80,31 @@ def file_system(place: Place) -> tuple[Any, str]:
     AWS_ACCESS_KEY_ID, the instance's role and their like.
 
     Raises:
-        UsageError: No library knows the scheme.
+        UsageError: No library knows the scheme, or the URI names no bucket or holds a password.
         MissingDependencyError: The one that does is not installed.
     """
     scheme = scheme_of(place)
     if scheme in ("", "file"):
         return _local(), str(place).removeprefix("file://")
+    check_no_password(place)
     path = SCHEME.sub("", str(place), count=1).rstrip("/")
-    return _remote(scheme, path.partition("/")[0], str(place)), path
+    bucket = path.partition("/")[0]
+    if scheme == "s3":
+        from homing.storage.s3 import s3_file_system
+
+        if not bucket:
+            raise UsageError(f"{place} names no bucket: write s3://BUCKET/FOLDER/.")
+        return s3_file_system(bucket), path
+    found = _by_pyarrow(scheme, bucket)
+    return (found, path) if found is not None else _by_fsspec(scheme, str(place))
+
+
+def clear_file_systems() -> None:
+    """Forget the file systems that were made, such as after credentials have changed."""
+    from homing.storage.s3 import s3_file_system
+
+    s3_file_system.cache_clear()
+    _by_pyarrow.cache_clear()
 
 
 @lru_cache(maxsize=1)
@@ -64,18 +115,18 @@ def _local() -> Any:
 
 
 @lru_cache(maxsize=64)
-def _remote(scheme: str, bucket: str, place: str) -> Any:
-    """Return a file system, one for each scheme and bucket (S3's knows its bucket's region)."""
+def _by_pyarrow(scheme: str, bucket: str) -> Any:
+    """Return pyarrow's own file system for a scheme, None where it has none."""
     import pyarrow as pa
     from pyarrow.fs import FileSystem
 
     try:
         return FileSystem.from_uri(f"{scheme}://{bucket}")[0]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, NotImplementedError):
-        return _by_fsspec(scheme, place)
+        return None
 
 
-def _by_fsspec(scheme: str, place: str) -> Any:
+def _by_fsspec(scheme: str, place: str) -> tuple[Any, str]:
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
     library = EXTRAS.get(scheme, "fsspec")
@@ -84,15 +135,17 @@ def _by_fsspec(scheme: str, place: str) -> Any:
     except ImportError as error:
         raise _missing(library, place) from error
     try:
-        found = fsspec.filesystem(scheme)
+        # Other machines write there, too: what was listed before says nothing about now.
+        found, path = fsspec.core.url_to_fs(place, use_listings_cache=False)
     except ImportError as error:
         raise _missing(library, place) from error
     except ValueError as error:
-        raise UsageError(f"{place}: nothing here reads {scheme}:// ({error}).") from error
-    return PyFileSystem(FSSpecHandler(found))
+        raise UsageError(f"{shown(place)}: nothing here reads {scheme}:// ({error}).") from error
+    return PyFileSystem(FSSpecHandler(found)), path
 
 
 def _missing(library: str, place: str) -> MissingDependencyError:
     return MissingDependencyError(
-        f"{place} needs {library}, which is not installed. Install it with: pip install {library}"
+        f"{shown(place)} needs {library}, which is not installed. "
+        f"Install it with: pip install {library}"
     )
