@@ -1,6 +1,6 @@
 """The workspace: a folder with a marker, a lock, and one manifest for each finished stage.
 
-Of several processes that train together the first one holds it; the others read, and write nothing.
+A workspace may lie in a bucket: the job then works in a copy on this machine (`Mirror`). Of several processes that train together the first one holds it; the others read, and write nothing.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from homing.errors import UsageError
+from homing.errors import HomingError, UsageError
 from homing.progress import say
-from homing.ranks import is_main
+from homing.ranks import is_main, n_ranks
+from homing.storage import Place, exists, is_remote, join, shown
 from homing.workspace.disk import disk_errors, hash_file, put_folder, whole_folder
 from homing.workspace.lock import FolderLock
 from homing.workspace.manifest import Manifest, library_versions, machine_facts, why_again
+from homing.workspace.mirror import MARKER, Mirror
 
-MARKER = "manifests/workspace.json"
 MARKER_TEXT = '{"format": 1}\n'
 OURS_BEFORE_MARKER = {".lock", "manifests"}
 """What a job that was killed while it made its workspace may leave."""
@@ -33,22 +34,36 @@ class Workspace:
 
     Attributes:
         folder: Absolute path. What is hidden and ends in ".tmp" in it is unfinished work.
+        place: The same, or the URI of a remote workspace, whose copy `folder` is.
+        name: The place as messages show it.
     """
 
-    def __init__(self, folder: str | Path, *, create: bool = True) -> None:
+    def __init__(self, folder: Place, *, create: bool = True) -> None:
         """Name the folder; nothing is touched before the `with` block.
 
         Args:
-            folder: A workspace, or with `create` a folder that is empty or does not exist.
+            folder: A workspace, or with `create` a folder that is empty or does not exist; a path
+                or a URI.
             create: Whether a new workspace may be made.
+
+        Raises:
+            UsageError: A URI holds a password.
         """
-        self.folder = Path(folder).expanduser().resolve()
+        self._mirror = Mirror(str(folder)) if is_remote(folder) else None
+        if self._mirror is None:
+            self.folder = Path(folder).expanduser().resolve()
+            self.place = str(self.folder)
+        else:
+            self.folder, self.place = self._mirror.folder, self._mirror.place
+        self.name = shown(self.place)
         self.create = create
         self._lock: FolderLock | None = None
 
     @staticmethod
-    def is_at(folder: str | Path) -> bool:
-        """Return whether `folder` is a workspace."""
+    def is_at(folder: Place) -> bool:
+        """Return whether `folder`, a path or a URI, is a workspace."""
+        if is_remote(folder):
+            return exists(join(folder, MARKER))
         return (Path(folder).expanduser() / MARKER).is_file()
 
     def __enter__(self) -> Workspace:
@@ -57,21 +72,26 @@ class Workspace:
         Raises:
             UsageError: The folder is a file, or holds something else than a workspace.
             WorkspaceBusyError: Another job works in it.
+            StorageError: It is remote, and the store cannot be reached or refuses.
             HomingError: The disk is full or read-only.
         """
-        self._check()
+        if self._mirror is not None:
+            self._open(self._mirror)
+        else:
+            self._check()
         if not is_main():
             return self
-        with disk_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FolderLock(self.folder)
-            try:
+        try:
+            with disk_errors(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._lock = FolderLock(self.folder)
                 self._sweep()
                 if not (self.folder / MARKER).is_file():
                     self.write_text(MARKER, MARKER_TEXT)
-            except BaseException:
-                self._lock.release()
-                raise
+                    self.publish()
+        except BaseException:
+            self._release()
+            raise
         return self
 
     def __exit__(
@@ -80,9 +100,29 @@ class Workspace:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the lock back."""
-        if self._lock:
-            self._lock.release()
+        """Give the lock back; a remote workspace first gets what was made last.
+
+        After a failure, too, whose reasons may lie in it; not after Ctrl-C, which shall be quick:
+        the next job of this machine sends it.
+        """
+        try:
+            if kind is None:
+                self.publish()
+            elif issubclass(kind, HomingError):
+                with suppress(HomingError):
+                    self.publish()
+        finally:
+            self._release()
+
+    def publish(self) -> None:
+        """Send what is new or changed to the place of a remote workspace; nothing for a local one.
+
+        Raises:
+            StorageError: The store cannot be reached or refuses.
+        """
+        if self._mirror is not None and is_main():
+            with disk_errors(self.folder):
+                self._mirror.publish()
 
     def path(self, *parts: str) -> Path:
         """Return a path inside the workspace."""
@@ -173,6 +213,7 @@ class Workspace:
                 machine=machine_facts(),
             )
             self.write_text(f"manifests/{name}.json", manifest.dumps())
+        self.publish()
         return manifest, True
 
     def _sizes_and_hashes(
@@ -180,6 +221,22 @@ class Workspace:
     ) -> dict[str, list[Any]]:
         made = {name: self.path(name) for name in self._files(outputs) if name not in but_not}
         return {name: [path.stat().st_size, hash_file(path)] for name, path in made.items()}
+
+    def _open(self, mirror: Mirror) -> None:
+        if n_ranks() > 1:
+            raise UsageError(
+                f"{self.name} cannot be shared by several processes of a launcher, which need a "
+                "folder of their machine: copy the workspace to one, or train with --engine ray."
+            )
+        with disk_errors(mirror.home):
+            mirror.open(create=self.create)
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if self._mirror is not None:
+            self._mirror.close()
 
     def _check(self) -> None:
         if self.is_at(self.folder):

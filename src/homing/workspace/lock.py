@@ -13,8 +13,11 @@ from homing.errors import WorkspaceBusyError
 class FolderLock:
     """Holds `folder/.lock` until `release`; the process's id is written inside for others."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "") -> None:
         """Take the lock.
+
+        Args:
+            name: What the folder is called in messages, if not by its path.
 
         Raises:
             WorkspaceBusyError: Another process, or another part of this one, holds it.
@@ -26,7 +29,7 @@ class FolderLock:
             holder = os.pread(self.descriptor, 32, 0).decode(errors="replace").strip()
             os.close(self.descriptor)
             raise WorkspaceBusyError(
-                f"Another job (process {holder or 'unknown'}) is working in {folder}. "
+                f"Another job (process {holder or 'unknown'}) is working in {name or folder}. "
                 "Wait for it to end, or choose another folder."
             ) from None
         os.ftruncate(self.descriptor, 0)
