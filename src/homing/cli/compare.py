@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
 EvaluationArgument = Annotated[
-    Path, typer.Argument(help="A workspace, or the folder of an evaluation.")
+    str, typer.Argument(help="A workspace or its URI, or the folder of an evaluation.")
 ]
 
 

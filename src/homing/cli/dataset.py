@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
 app = typer.Typer(help="Turn datasets from one layout into another.", no_args_is_help=True)
@@ -20,9 +21,17 @@ def _group() -> None:
 @app.command()
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A workspace, BEIR folder or LlamaIndex JSON.")
+        str,
+        typer.Argument(
+            metavar="IN", help="A workspace or its URI, a BEIR folder or LlamaIndex JSON."
+        ),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The folder or file to write.")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", callback=options.on_this_machine, help="The folder or file to write."
+        ),
+    ],
     to: Annotated[
         Literal["beir", "llamaindex", "mteb"], typer.Option("--to", help="The layout to write.")
     ],
@@ -35,9 +44,13 @@ def convert(
 ) -> None:
     """Write a dataset in another layout."""
     from homing.dataset import convert as convert_dataset
+    from homing.pipeline.copies import copy_of
 
-    with answering(json_output=json_output, quiet=quiet) as answer:
-        dataset = convert_dataset(source, target, to=to, split=split)
+    with (
+        answering(json_output=json_output, quiet=quiet) as answer,
+        copy_of(source, write=False) as copy,
+    ):
+        dataset = convert_dataset(copy, target, to=to, split=split)
         n_qrels = {name: len(qrels) for name, qrels in dataset.qrels.items()}
         answer.data = {
             "path": str(target),

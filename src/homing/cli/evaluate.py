@@ -65,7 +65,7 @@ def evaluate(
     return gate_code(answer.data) if gate else 0
 
 
-def _check_own(dataset: Path, *, says_how: bool) -> None:
+def _check_own(dataset: str, *, says_how: bool) -> None:
     """Raise `UsageError` if there are no models of a workspace's own to compare as it made them."""
     from homing.errors import UsageError
     from homing.workspace import Workspace

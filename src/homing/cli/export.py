@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A workspace, a model folder or a hub id.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A workspace or its URI, a model folder or a hub id."
+        ),
     ],
     to: Annotated[
         str,
@@ -24,11 +28,19 @@ def export(
     ] = "onnx-int8",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="A folder for the formats; else exported in MODEL."),
+        typer.Option(
+            "--out",
+            "-o",
+            callback=options.on_this_machine,
+            help="A folder for the formats; else exported in MODEL.",
+        ),
     ] = None,
     dataset: Annotated[
         Path | None,
-        typer.Option(help="What it is tried and calibrated on; else the workspace's own."),
+        typer.Option(
+            callback=options.on_this_machine,
+            help="What it is tried and calibrated on; else the workspace's own.",
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Whose questions it is tried on.")] = None,
     allowed_loss: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,21 +10,50 @@ from typing import Annotated, Any
 import typer
 
 from homing.errors import UsageError
+from homing.storage import absolute, shown
+
+
+
+def on_this_machine(path: Path | None) -> Path | None:
+    """Return a path as it was given.
+
+    Raises:
+        UsageError: It is a URI, which a `Path` has made "s3:/bucket" of.
+    """
+    if path is not None and COLLAPSED_URI.match(str(path)):
+        scheme, _, rest = str(path).partition(":/")
+        raise UsageError(
+            f"{shown(f'{scheme}://{rest}')}: this has to be a path of this machine. Documents and "
+            "workspaces alone may lie elsewhere: copy it first."
+        )
+    return path
+
+
+COLLAPSED_URI = re.compile(r"^(?!file:)[a-zA-Z][a-zA-Z0-9+.-]+:/")
 
 WorkspaceArgument = Annotated[
-    Path, typer.Argument(metavar="WORKSPACE", help="The folder of a job.")
+    str, typer.Argument(metavar="WORKSPACE", help="The folder of a job, or its URI.")
 ]
 DatasetArgument = Annotated[
-    Path,
-    typer.Argument(metavar="DATASET", help="A workspace, BEIR folder or LlamaIndex JSON."),
+    str,
+    typer.Argument(
+        metavar="DATASET", help="A workspace or its URI, a BEIR folder or LlamaIndex JSON."
+    ),
 ]
 SourcesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SOURCES", help="Documents: files, folders and globs."),
+    typer.Argument(
+        metavar="SOURCES", help="Documents: files, folders and globs, or URIs such as s3://B/docs/."
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="A homing.yaml; options on the command line win over it."),
+    typer.Option(
+        "--config",
+        "-c",
+        callback=on_this_machine,
+        help="A homing.yaml; options on the command line win over it.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -35,10 +65,17 @@ SetOption = Annotated[
 ]
 TestQuestionsOption = Annotated[
     Path | None,
-    typer.Option(help="JSONL or CSV of questions people asked: the test, never seen in training."),
+    typer.Option(
+        callback=on_this_machine,
+        help="JSONL or CSV of questions people asked: the test, never seen in training.",
+    ),
 ]
 TrainQuestionsOption = Annotated[
-    Path | None, typer.Option(help="JSONL or CSV of questions that exist already, to train on.")
+    Path | None,
+    typer.Option(
+        callback=on_this_machine,
+        help="JSONL or CSV of questions that exist already, to train on.",
+    ),
 ]
 BaseModelOption = Annotated[
     str | None,
@@ -96,11 +133,19 @@ TimeLimitOption = Annotated[
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps; else the best at hand.")]
 
 WorkspaceOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="The workspace: a folder that holds all of it.")
+    str | None,
+    typer.Option(
+        "--out", "-o", help="The workspace: a folder that holds all of it, or a URI of one."
+    ),
 ]
 ModelOption = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="The model folder; without it, the workspace's own."),
+    typer.Option(
+        "--out",
+        "-o",
+        callback=on_this_machine,
+        help="The model folder; without it, the workspace's own.",
+    ),
 ]
 SplitOption = Annotated[str | None, typer.Option(help="The split whose questions are taken.")]
 AblationOption = Annotated[
@@ -157,10 +202,16 @@ PromptOption = Annotated[
     str | None, typer.Option(help='"mixed", "quiz", or a Jinja file of your own.')
 ]
 ExamplesOption = Annotated[
-    Path | None, typer.Option(help="Real questions, one a line, as an example of style.")
+    Path | None,
+    typer.Option(
+        callback=on_this_machine, help="Real questions, one a line, as an example of style."
+    ),
 ]
 LedgerOption = Annotated[
-    Path | None, typer.Option(help="The file that keeps paid calls; workspaces may share one.")
+    Path | None,
+    typer.Option(
+        callback=on_this_machine, help="The file that keeps paid calls; workspaces may share one."
+    ),
 ]
 ContenderOption = Annotated[
     list[str] | None,
@@ -207,7 +258,10 @@ CostsOption = Annotated[
     typer.Option("--costs/--no-costs", help="Time every contender on this machine."),
 ]
 ResultsOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="A folder for runs and measurements.")
+    Path | None,
+    typer.Option(
+        "--out", "-o", callback=on_this_machine, help="A folder for runs and measurements."
+    ),
 ]
 
 SEEDS = ("write.seed", "curate.seed", "train.seed", "evaluate.seed")
@@ -312,8 +366,8 @@ def prompt_setting(prompt: str | None) -> str | None:
 
 
 def absolute_sources(sources: Iterable[str] | None) -> list[str] | None:
-    """Return files, folders and globs as absolute paths, None if there are none."""
-    return [str(Path(source).expanduser().absolute()) for source in sources or ()] or None
+    """Return files, folders and globs as absolute paths or URIs, None if there are none."""
+    return [absolute(source) for source in sources or ()] or None
 
 
 def general_sets(specs: Iterable[str] | None) -> list[str] | None:

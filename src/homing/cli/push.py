@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def push(
     source: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A workspace, or the folder of a model.")
+        str, typer.Argument(metavar="MODEL", help="A workspace or its URI, or a model's folder.")
     ],
     target: Annotated[
         str, typer.Argument(metavar="HUB", help="hub:OWNER/NAME, made where it is not there.")

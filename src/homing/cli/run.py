@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from homing.cli import options
 from homing.cli.session import JsonOption, QuietOption, answering
+
+if TYPE_CHECKING:
+    from homing.pipeline import Outcome
 
 
 def run(
@@ -94,4 +99,14 @@ def run(
     ):
         outcome = run_job(job)
         answer.data = outcome.as_json()
-        answer.text = f"{outcome.verdict}\n\nReport: {outcome.report}\nModel:  {outcome.model}"
+        answer.text = _summary(outcome)
+
+
+def _summary(outcome: Outcome) -> str:
+    """Return the verdict and where report and model lie; of a remote workspace the copies, too."""
+    lines = [outcome.verdict, ""]
+    lines.append(f"Report: {outcome.place_of('report.html')}")
+    lines.append(f"Model:  {outcome.place_of('model')}")
+    if outcome.place != str(outcome.workspace):
+        lines.append(f"Copies: {outcome.workspace}")
+    return "\n".join(lines)

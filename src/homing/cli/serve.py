@@ -20,7 +20,9 @@ MIB = 2**20
 def serve(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="A workspace, a model folder, an export or a hub id."),
+        typer.Argument(
+            metavar="MODEL", help="A workspace or its URI, a model folder, an export or a hub id."
+        ),
     ],
     backend: Annotated[
         str | None,
@@ -75,6 +77,7 @@ def serve(
     """
     from homing.deployment.server import need_libraries
     from homing.pipeline import serving
+    from homing.pipeline.copies import copy_of
     from homing.progress import say
 
     with answering(json_output=json_output, quiet=quiet) as answer:
@@ -82,9 +85,8 @@ def serve(
         from homing.deployment.server.limits import Limits
         from homing.deployment.server.running import LOCAL, bind
 
-        prepared_from = partial(
+        prepare_copy = partial(
             serving.prepare,
-            model,
             backend=serving.known_backend(backend),
             name=name,
             corpus=corpus,
@@ -92,7 +94,8 @@ def serve(
             threads=threads,
         )
         if prepare:
-            prepared = prepared_from()
+            with copy_of(model, write=True) as copy:
+                prepared = prepare_copy(copy)
             answer.data, answer.text = prepared.as_json(), _summary(prepared)
             return
         key = serving.api_key_from(api_key_env)
@@ -111,7 +114,9 @@ def serve(
                 "anybody may use this model and read what is searched. Set --api-key-env, or "
                 "let a proxy do it."
             )
-        prepared = prepared_from()
+        # To serve a remote workspace it is enough to be allowed to read it.
+        with copy_of(model, write=False) as copy:
+            prepared = prepare_copy(copy)
         address = "{}:{}".format(*bound.getsockname()[:2])
         say(_summary(prepared))
 

@@ -11,7 +11,7 @@ from homing.cli.session import Answer
 
 def run_stage(
     name: str,
-    folder: Path,
+    folder: str,
     answer: Answer,
     *,
     create: bool = False,

@@ -17,6 +17,7 @@ from homing.storage import (
     FoundFile,
     Place,
     absolute,
+    exists,
     find_file,
     is_remote,
     join,
@@ -112,6 +113,17 @@ def find_files(sources: Sequence[Place]) -> list[SourceFile]:
         for place, what in found.items()
     ]
     return sorted(files, key=lambda file: file.name)
+
+
+def check_sources_exist(sources: Sequence[Place]) -> None:
+    """Raise as `find_files` does, without listing all that a folder holds."""
+    for source in sources:
+        if not is_remote(source):
+            next(_expand(source), None)
+        elif has_pattern(absolute(source)):
+            next(_expand_remote(str(source)))
+        elif not exists(absolute(source)):
+            raise UsageError(f"{shown(source)}: {NOTHING_THERE}")
 
 
 def _expand(source: Place) -> Iterator[tuple[str, _Found]]:

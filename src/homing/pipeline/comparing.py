@@ -10,6 +10,7 @@ from typing import Any
 from homing.errors import UsageError
 from homing.evaluation.comparing import Changes, compare_evaluations
 from homing.evaluation.files import JSON_NAME, load_evaluation
+from homing.pipeline.copies import on_copies
 from homing.pipeline.job import EVALUATION, plural
 from homing.types import Interval
 
@@ -60,6 +61,7 @@ class Compared:
         return "\n".join(lines)
 
 
+@on_copies(write=False, n_places=2)
 def compare(
     a: str | Path, b: str | Path, *, pairs: Sequence[str] | None = None, seed: int = 0
 ) -> Compared:

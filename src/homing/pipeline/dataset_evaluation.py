@@ -19,6 +19,7 @@ from homing.evaluation.trec import write_qrels, write_run
 from homing.evaluation.verdict import decided
 from homing.pipeline.breakage import check_pair, general_sets, with_breakage, with_measured_costs
 from homing.pipeline.conclusion import verdict
+from homing.pipeline.copies import on_copies
 from homing.pipeline.evaluation import BASE, TUNED
 from homing.pipeline.language_models import ledger_beside
 from homing.pipeline.pooling import assessed
@@ -45,6 +46,7 @@ class Evaluated:
         return verdict(self.evaluation)
 
 
+@on_copies(write=True)
 def evaluate_dataset(
     source: str | Path,
     contenders: Sequence[str],

@@ -25,6 +25,7 @@ from homing.deployment.formats import FORMATS, read_formats
 from homing.deployment.graph import ExportError, static_message
 from homing.deployment.parity import Parity
 from homing.errors import HomingError, UsageError
+from homing.pipeline.copies import on_copies
 from homing.pipeline.export_results import Export, Exported
 from homing.pipeline.job import DATASET, MODEL, own_settings
 from homing.pipeline.parity_trial import Trial, trial_on
@@ -50,6 +51,7 @@ ROOMS = (
 )
 
 
+@on_copies(write=True)
 def export_model(
     source: str | Path,
     formats: str | Sequence[str],

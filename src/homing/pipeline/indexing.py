@@ -17,6 +17,7 @@ from homing.deployment.indexes.opening import open_store
 from homing.deployment.indexes.records import Record, record_of
 from homing.deployment.indexes.verifying import SAMPLED_QUESTIONS, Verified, verify
 from homing.errors import UsageError
+from homing.pipeline.copies import on_copies
 from homing.pipeline.export_facts import workspace_model
 from homing.pipeline.job import EMBEDDINGS, open_job, own_settings, paths_of_documents, plural
 from homing.retrieval.streamed_cache import StreamedCache
@@ -73,6 +74,7 @@ class Indexed:
         return "\n".join(lines)
 
 
+@on_copies(write=False)
 def index(
     source: str | Path,
     to: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from homing.dataset import document_paths
 from homing.engine.base import Engine
 from homing.engine.opening import open_engine
 from homing.errors import UsageError
-from homing.ingestion.files import find_files
+from homing.ingestion.files import check_sources_exist
+from homing.pipeline.remote_ledger import ledger_kept
 from homing.progress import say
 from homing.settings import Settings, dump_settings, load_settings
+from homing.storage import Place, is_remote, join, local_copy
 from homing.workspace import Workspace, disk_errors, hash_code
 
 SETTINGS_FILE = "homing.yaml"
@@ -42,8 +44,20 @@ class Job:
 
     @property
     def shared(self) -> str:
-        """The place of the workspace as every worker of the engine can reach it."""
-        return str(self.workspace.folder)
+        """The place of the workspace as every worker of the engine can reach it.
+
+        Of a remote workspace the URI: what is written below it with `storage` is there at once; of
+        the job's files in the copy on this machine, see `share`.
+        """
+        return self.workspace.place
+
+    def share(self, relative: str) -> str:
+        """Return the place at which every worker can read a file of the workspace.
+
+        What an earlier stage made is there already; what this one has just made is sent now.
+        """
+        self.workspace.publish()
+        return join(self.shared, relative)
 
     def path(self, relative: str) -> Path:
         """Return a path inside the workspace."""
@@ -57,7 +71,7 @@ class Job:
         """
         manifest = self.workspace.manifest(stage)
         if manifest is None:
-            raise UsageError(_not_yet(stage, self.workspace.folder))
+            raise UsageError(_not_yet(stage, self.workspace.name))
         return manifest.summary
 
 
@@ -90,7 +104,7 @@ class StageResult:
 
 @contextmanager
 def open_job(
-    folder: str | Path,
+    folder: Place,
     *,
     create: bool,
     config: str | Path | None = None,
@@ -100,7 +114,8 @@ def open_job(
     """Hold a workspace while the block runs; its homing.yaml then says what is in force.
 
     Settings come from `config`, else from the workspace's own homing.yaml, else they are the
-    defaults; `overrides` win. Without `keep_settings` they hold for this block alone.
+    defaults; `overrides` win. Without `keep_settings` they hold for this block alone. The folder
+    may be a URI: then the job works in a copy of it, and what each stage makes is sent there.
 
     Raises:
         UsageError: The settings are wrong, the folder is not a workspace and none can be made, or
@@ -108,20 +123,38 @@ def open_job(
         WorkspaceBusyError: Another job works in it.
     """
     workspace = Workspace(folder, create=create)
-    own = workspace.path(SETTINGS_FILE)
-    is_workspace = Workspace.is_at(workspace.folder)
-    settings = load_settings(config or own_settings(workspace.folder), overrides)
+    is_workspace = Workspace.is_at(workspace.place)
+    with _settings_at(workspace.place) if is_workspace else nullcontext() as own:
+        settings = load_settings(config or own, overrides)
     if create and not is_workspace:
         # Before a folder is made for nothing.
-        check_sources(settings.sources, workspace.folder)
+        check_sources(settings.sources, workspace.name)
     with workspace:
-        text = dump_settings(settings)
-        with disk_errors(workspace.folder):
-            is_same = own.is_file() and own.read_text(encoding="utf-8") == text
-            if keep_settings and not is_same:
-                workspace.write_text(SETTINGS_FILE, text)
-        with engine_of(settings) as engine:
+        if keep_settings:
+            _keep_settings(workspace, dump_settings(settings))
+        with ledger_kept(workspace.place, workspace.folder), engine_of(settings) as engine:
             yield Job(workspace, settings, engine)
+
+
+@contextmanager
+def _settings_at(place: str) -> Iterator[Path | None]:
+    """Give the settings file of a workspace, None where there is none."""
+    if not is_remote(place):
+        yield own_settings(place)
+        return
+    try:
+        with local_copy(join(place, SETTINGS_FILE)) as path:
+            yield path
+    except FileNotFoundError:
+        yield None
+
+
+def _keep_settings(workspace: Workspace, text: str) -> None:
+    own = workspace.path(SETTINGS_FILE)
+    with disk_errors(workspace.folder):
+        if not own.is_file() or own.read_text(encoding="utf-8") != text:
+            workspace.write_text(SETTINGS_FILE, text)
+    workspace.publish()
 
 
 def engine_of(settings: Settings) -> Engine:
@@ -142,13 +175,13 @@ def paths_of_documents(source: str | Path) -> dict[str, str]:
     return document_paths(file) if file.is_file() else {}
 
 
-def check_sources(sources: Sequence[str], folder: Path) -> None:
+def check_sources(sources: Sequence[str], folder: Place) -> None:
     """Raise `UsageError` if there are no sources, or one of them does not exist."""
     if not sources:
         raise UsageError(
             f"There are no documents to read. Name them: homing run SOURCES --out {folder}"
         )
-    find_files(sources)
+    check_sources_exist(sources)
 
 
 def run_stage(
@@ -196,11 +229,11 @@ def inputs_of(job: Job, after: str, *relative: str) -> dict[str, str]:
     """
     for name in relative:
         if not job.path(name).exists():
-            raise UsageError(_not_yet(after, job.workspace.folder))
+            raise UsageError(_not_yet(after, job.workspace.name))
     return job.workspace.hashes(*relative)
 
 
-def _not_yet(stage: str, folder: Path) -> str:
+def _not_yet(stage: str, folder: str) -> str:
     command = "ingest SOURCES --out" if stage == "ingest" else stage
     return f"{folder} is not that far yet. First run: homing {command} {folder}"
 

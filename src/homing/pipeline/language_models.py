@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homing.pipeline.job import Job, own_settings
+from homing.pipeline.remote_ledger import LEDGER as LEDGER
 from homing.settings import WriteSettings, load_settings
 from homing.workspace import Workspace
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Price = tuple[float, float]
 """Dollars for a million tokens in and out."""
 
-LEDGER = "ledger.sqlite"
 LOCAL_CONCURRENCY = 16
 LOCAL_TIMEOUT_S = 3600.0
 """A call to a model in this process waits its turn, which is no fault of the model."""

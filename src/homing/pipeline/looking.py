@@ -14,6 +14,7 @@ from typing import Any
 
 from homing.dataset import iter_passages, load_questions
 from homing.errors import NothingToDoError, UsageError
+from homing.pipeline.copies import on_copies
 from homing.pipeline.fates import SPLITS, SeenQuestion, read_fates
 from homing.pipeline.job import PASSAGES, QUESTIONS
 from homing.types import content_id
@@ -61,6 +62,7 @@ class Looked:
         }
 
 
+@on_copies(write=False)
 def look_at_questions(
     workspace: str | Path,
     *,

@@ -21,6 +21,7 @@ from homing.deployment.pushing import (
 )
 from homing.errors import ModelNotFoundError, NothingToDoError, UsageError
 from homing.evaluation.files import load_evaluation
+from homing.pipeline.copies import on_copies
 from homing.pipeline.export_facts import export_facts, export_folders
 from homing.pipeline.job import EVALUATION, MODEL
 from homing.pipeline.training import MODEL_FILES, load_log
@@ -62,6 +63,7 @@ class Pushed:
         return {**asdict(self), "n_bytes": self.n_bytes, "dry_run": self.uploaded is None}
 
 
+@on_copies(write=False)
 def push_model(
     source: str | Path,
     target: str,

@@ -38,6 +38,7 @@ from homing.reporting.model_card import render_model_card
 from homing.reporting.render import render_report
 from homing.reporting.terminal import summary_lines
 from homing.reporting.verdict import open_report
+from homing.storage import is_remote
 from homing.types import Evaluation, Rejection
 from homing.workspace import Manifest
 
@@ -68,7 +69,10 @@ def report_data(job: Job, manifests: Mapping[str, Manifest]) -> ReportData:
     summaries = {name: manifest.summary for name, manifest in manifests.items()}
     evaluation = _measured(job, summaries["evaluate"])
     document_paths = {d.id: d.path for d in iter_documents(job.path(DOCUMENTS))}
-    files = source_paths(job.settings.sources, job.workspace.folder)
+    # What lies elsewhere, or is read elsewhere, has no path beside the report.
+    here = [place for place in job.settings.sources if not is_remote(place)]
+    is_here = not is_remote(job.workspace.place)
+    files = source_paths(here, job.workspace.folder) if is_here else {}
     folder = job.workspace.folder.name
     return ReportData(
         title=_title(job.settings.sources),

@@ -11,6 +11,7 @@ from homing.dataset import Dataset, load_dataset
 from homing.errors import UsageError
 from homing.evaluation.building import Builder
 from homing.evaluation.contenders import Contender, in_building_order, parse_contenders
+from homing.pipeline.copies import on_copies
 from homing.pipeline.evaluation import BASE, TUNED
 from homing.pipeline.job import EMBEDDINGS, MODEL, own_settings
 from homing.pipeline.language_models import ledger_beside
@@ -58,6 +59,7 @@ class Searched:
         }
 
 
+@on_copies(write=False)
 def search_dataset(
     source: str | Path,
     question: str,

@@ -12,10 +12,12 @@ from homing.deployment.indexes.indexing import check_facts, facts_of
 from homing.deployment.indexes.locations import parse_location
 from homing.deployment.indexes.opening import open_store
 from homing.errors import UsageError
+from homing.pipeline.copies import on_copies
 from homing.pipeline.indexing import model_encoder, model_name
 from homing.pipeline.searching import Finding, Searched, right_groups
 
 
+@on_copies(write=False)
 def search_store(
     source: str | Path,
     question: str,

@@ -3,11 +3,13 @@
 from homing.workspace.disk import disk_error, disk_errors, hash_file, hash_files, whole_folder
 from homing.workspace.folder import MARKER, Workspace
 from homing.workspace.manifest import Manifest, hash_code
+from homing.workspace.mirror import copied
 
 __all__ = [
     "MARKER",
     "Manifest",
     "Workspace",
+    "copied",
     "disk_error",
     "disk_errors",
     "hash_code",

@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -250,6 +250,32 @@ class Mirror:
                 if _is_copied(f"{prefix}{name}"):
                     found[f"{prefix}{name}"] = _stamp(Path(parent, name))
         return found
+
+
+@contextmanager
+def copied(place: str, *, write: bool) -> Iterator[Path]:
+    """Give the copy of a remote workspace, in line with it.
+
+    Args:
+        write: Whether the workspace is taken while the block runs and gets what that has made;
+            else a job that runs elsewhere is not disturbed.
+
+    Raises:
+        UsageError: There is no workspace.
+        WorkspaceBusyError: It is to be taken, and another job works in it.
+        StorageError: The store cannot be reached or refuses.
+    """
+    mirror = Mirror(place)
+    if write:
+        mirror.open()
+    else:
+        mirror.open_to_read()
+    try:
+        yield mirror.folder
+        if write:
+            mirror.publish()
+    finally:
+        mirror.close()
 
 
 def _is_copied(name: str) -> bool:
