@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-heavy test-browser lint format bench clean
+.PHONY: help setup demo test test-slow test-heavy test-browser test-ray lint format bench clean
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,13 +31,16 @@ test: setup  ## Run the tests that need neither network nor GPU nor patience; wi
 	$(PYTEST) -m browser
 
 test-slow: setup  ## Run the tests that take more than a few seconds each
-	$(PYTEST) -m 'slow and not heavy and not browser'
+	$(PYTEST) -m 'slow and not heavy and not browser and not ray'
 
 test-heavy: setup  ## Run the tests that take minutes, or much memory or disk
 	$(PYTEST) -m heavy --timeout 3600
 
 test-browser: setup  ## Open the report in headless Chromium, as make test does
 	$(PYTEST) -m browser
+
+test-ray: setup  ## Run the engine on Ray: clusters of several nodes on this machine, some of them killed
+	$(PYTEST) -m 'ray and not heavy' --timeout 600
 
 lint: setup  ## Check style, types and layers
 	$(BIN)/ruff check .

@@ -3,10 +3,10 @@
     python benchmarks/exports.py [--model MODEL] [--data FOLDER] [--small]
 
 Exports the embedded default model (or --model) with `homing export`, tried on the questions about
-Uber's annual report; then, in one process and in turns, embeds single questions with
-`SentenceTransformer.encode` in float32 and with every export, text in, vector out, and Uber's
-passages at 512 tokens with each and with our encoder in the processor's best precision. All use all
-cores. Medians and 95th percentiles of the same questions are compared. Writes
+Uber's annual report; then, in turns and each turn in a process of its own, embeds single questions
+with `SentenceTransformer.encode` in float32, with our encoder in the processor's best precision and
+with every export, text in, vector out, and every fourth of Uber's passages at 512 tokens. All use
+all cores. Medians and 95th percentiles over the same questions are compared. Writes
 benchmarks/results/exports.{json,md}.
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 DATA = ROOT.parent / "shared" / "data" / "sec10k" / "gpt-3.5-turbo"
 ALL = "onnx,onnx-int8,onnx-int8-static,openvino,openvino-fp16,openvino-int8"
 TORCH = "torch"
+OURS = "torch, our batches"
+IN_BF16 = "openvino in bf16"
 ANY_LOSS = 100.0
 """Nothing is refused here: what is lost is what is told."""
 WARM_UP = 20
@@ -37,71 +41,108 @@ WARM_UP = 20
 Embed = Callable[[Sequence[str]], Any]
 
 
-def encoders(model: str | None, exports: Mapping[str, Path]) -> tuple[dict[str, Embed], Any]:
-    """Return name -> what embeds questions, and name -> what embeds passages."""
+def encoder_of(name: str, model: str | None, folder: Path | None) -> tuple[Embed, Embed]:
+    """Return what embeds questions and what embeds passages in one of the ways, loaded."""
     from homing.deployment.backends import encoder_at
     from homing.deployment.formats import FORMATS
     from homing.retrieval.encoders import SentenceTransformerEncoder
     from homing.retrieval.models import load_sentence_transformer
-    from homing.retrieval.openvino import has_bf16, load_openvino
+    from homing.retrieval.openvino import load_openvino
 
+    if folder is not None:
+        encoder = (
+            load_openvino(str(folder), precision="bf16")
+            if name == IN_BF16
+            else encoder_at(folder, FORMATS[name].backend)
+        )
+        return encoder.encode_queries, encoder.encode_passages
     torch_model = load_sentence_transformer(model, device="cpu")
-    query = torch_model.prompts["query"]
-    loaded = {n: encoder_at(folder, FORMATS[n].backend) for n, folder in exports.items()}
-    asking: dict[str, Embed] = {TORCH: lambda t: torch_model.encode(t[0], prompt=query)}
-    asking |= {name: encoder.encode_queries for name, encoder in loaded.items()}
-    reading: dict[str, Embed] = {TORCH: lambda t: torch_model.encode(list(t))}
-    ours = SentenceTransformerEncoder(torch_model)
-    reading["torch, our batches" + (" in bf16" if ours.bf16 else "")] = ours.encode_passages
-    reading |= {name: encoder.encode_passages for name, encoder in loaded.items()}
+    if name == OURS:
+        ours = SentenceTransformerEncoder(torch_model)
+        return ours.encode_queries, ours.encode_passages
+    prompt, quiet = torch_model.prompts["query"], {"show_progress_bar": False}
+    return (
+        lambda texts: torch_model.encode(texts[0], prompt=prompt, **quiet),
+        lambda texts: torch_model.encode(list(texts), **quiet),
+    )
+
+
+def ways(exports: Mapping[str, Path]) -> dict[str, Path | None]:
+    """Return name -> export folder of everything that embeds, None for torch."""
+    from homing.retrieval.openvino import has_bf16
+
+    found: dict[str, Path | None] = {TORCH: None, OURS: None, **exports}
     if "openvino" in exports and has_bf16():
-        in_bf16 = load_openvino(str(exports["openvino"]), precision="bf16")
-        asking["openvino in bf16"] = in_bf16.encode_queries
-        reading["openvino in bf16"] = in_bf16.encode_passages
-    return asking, reading
+        found[IN_BF16] = exports["openvino"]
+    return found
 
 
-def latencies(ways: Mapping[str, Embed], questions: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return p50 and p95 of single questions in milliseconds; the ways take turns by question."""
-    names, seconds = list(ways), {name: [] for name in ways}
-    for question in questions[:WARM_UP]:
-        for name in names:
-            ways[name]([question])
-    for number, question in enumerate(questions):
-        start = number % len(names)
-        for name in names[start:] + names[:start]:
+def one_turn(asked: argparse.Namespace) -> None:
+    """Print the seconds of every question and of the passages in one way, in this process."""
+    from homing.progress import muted
+
+    name, folder = asked.turn
+    questions, passages = texts_of(asked)
+    with muted():
+        ask, read = encoder_of(name, asked.model, Path(folder) if folder else None)
+        for question in questions[:WARM_UP]:
+            ask([question])
+        seconds = []
+        for question in questions:
             began = time.perf_counter()
-            ways[name]([question])
-            seconds[name].append(time.perf_counter() - began)
-    return {
-        name: {
-            "p50_ms": 1000 * float(np.percentile(taken, 50)),
-            "p95_ms": 1000 * float(np.percentile(taken, 95)),
-        }
-        for name, taken in seconds.items()
-    }
+            ask([question])
+            seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        read(passages)
+        print(json.dumps({"questions": seconds, "passages": time.perf_counter() - began}))
 
 
-def rates(ways: Mapping[str, Embed], passages: Sequence[str], rounds: int) -> dict[str, float]:
-    """Return passages a second, the median of some rounds in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds):
-        names = list(ways)
+def turns_of(
+    found: Mapping[str, Path | None], asked: argparse.Namespace
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what each way took in each of its turns; every turn is a process of its own.
+
+    Threads that wait for work keep a core busy for a while in most of these libraries: in one
+    process each way would be timed against the threads of the others.
+    """
+    turns: dict[str, list[dict[str, Any]]] = {name: [] for name in found}
+    for number in range(1 if asked.small else asked.rounds):
+        names = list(found)
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            began = time.perf_counter()
-            ways[name](passages)
-            seconds[name].append(time.perf_counter() - began)
-    return {name: len(passages) / median(taken) for name, taken in seconds.items()}
+            command = [sys.executable, __file__, "--data", str(asked.data)]
+            command += ["--model", asked.model] if asked.model else []
+            command += ["--small"] if asked.small else []
+            command += ["--turn", name, str(found[name] or "")]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{name} failed:\n{done.stderr[-2000:]}")
+            turns[name].append(json.loads(done.stdout))
+    return turns
+
+
+def texts_of(asked: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return the questions and the passages."""
+    table = json.loads((asked.data / "val_dataset.json").read_text(encoding="utf-8"))
+    questions, passages = list(table["queries"].values()), list(table["corpus"].values())
+    return (questions[:60], passages[::20]) if asked.small else (questions, passages[::4])
+
+
+def figures(turns: Sequence[Mapping[str, Any]], n_passages: int) -> dict[str, float]:
+    """Return percentiles over the questions of all turns, and the median rate of passages."""
+    taken = 1000 * np.concatenate([turn["questions"] for turn in turns])
+    return {
+        "p50_ms": float(np.percentile(taken, 50)),
+        "p95_ms": float(np.percentile(taken, 95)),
+        "passages_per_s": n_passages / median(turn["passages"] for turn in turns),
+    }
 
 
 def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return what every format costs and loses."""
     from homing.pipeline import export_model
-    from homing.progress import muted
     from homing.retrieval.models import EMBEDDED_MODEL
 
     data = arguments.data / "val_dataset.json"
-    table = json.loads(data.read_text(encoding="utf-8"))
     exported = export_model(
         arguments.model or EMBEDDED_MODEL,
         arguments.to,
@@ -110,18 +151,12 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         allowed_loss=ANY_LOSS,
     )
     found = {export.format: export for export in exported.exports}
-    questions, passages = list(table["queries"].values()), list(table["corpus"].values())
-    if arguments.small:
-        questions, passages = questions[:60], passages[::20]
-    asking, reading = encoders(arguments.model, {n: e.folder for n, e in found.items()})
-    with muted():
-        fast = latencies(asking, questions)
-        per_s = rates(reading, passages, 1 if arguments.small else arguments.rounds)
+    questions, passages = texts_of(arguments)
+    turns = turns_of(ways({n: e.folder for n, e in found.items()}), arguments)
     rows: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys([*asking, *reading]):
-        rows[name] = {**fast.get(name, {}), "passages_per_s": per_s.get(name)}
-        if name in fast:
-            rows[name]["times_faster"] = fast[TORCH]["p50_ms"] / fast[name]["p50_ms"]
+    for name, taken in turns.items():
+        rows[name] = figures(taken, len(passages))
+        rows[name]["times_faster"] = rows[TORCH]["p50_ms"] / rows[name]["p50_ms"]
         if name in found:
             rows[name] |= {"bytes": found[name].n_bytes, **found[name].parity.as_json()}
     return {
@@ -175,9 +210,13 @@ def main() -> None:
     parser.add_argument("--to", default=ALL)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="few texts, to try the script")
+    parser.add_argument("--turn", nargs=2, metavar=("WAY", "FOLDER"), help=argparse.SUPPRESS)
     parser.add_argument("--exports", type=Path, help="a folder in which exports are kept")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    if arguments.turn:
+        one_turn(arguments)
+        return
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
         found = run(arguments, arguments.exports or Path(scratch) / "exported")
