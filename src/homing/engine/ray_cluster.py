@@ -94,6 +94,8 @@ def connect(address: str | None = None, n_cpus: int | None = None) -> Connection
         if not _is_initialized():
             _initialize(address, n_cpus)
             _is_ours = True
+        elif address not in (None, "auto", "local"):
+            _check_same(str(address))
         _n_open += 1
     return Connection()
 
@@ -120,6 +122,17 @@ def _is_initialized() -> bool:
     return bool(ray.is_initialized())
 
 
+def _check_same(address: str) -> None:
+    import ray
+
+    present = ray.get_runtime_context().gcs_address
+    if address != present:
+        raise ClusterError(
+            f"This process uses the Ray cluster at {present} and cannot use the one at {address} "
+            "too. Close the first engine before the second is opened."
+        )
+
+
 def _initialize(address: str | None, n_cpus: int | None) -> None:
     import ray
 
@@ -130,6 +143,8 @@ def _initialize(address: str | None, n_cpus: int | None) -> None:
     }
     if wanted["address"] == "local":
         wanted |= _this_machine(n_cpus)
+    if not is_debugging():
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         with _own_sigterm():
             context = ray.init(**wanted)

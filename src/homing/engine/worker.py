@@ -34,11 +34,16 @@ def set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
+def pack(value: Any) -> bytes:
+    """Return a value pickled, as it is sent to the parent."""
+    return pickle.dumps(value, protocol=5)
+
+
 def run_item(function: Any, payload: bytes, limit_s: float | None) -> bytes:
     """Return the pickled answer to one item: ("value", it) or ("raised", text)."""
     set_alarm(limit_s + BACKSTOP_S if limit_s else 0.0)
     try:
-        return pickle.dumps(("value", function(pickle.loads(payload))), protocol=5)  # noqa: S301
+        return pack(("value", function(pickle.loads(payload))))  # noqa: S301
     except BaseException as error:  # work from outside enters here; the parent records it
         return pickle.dumps(("raised", describe(error)))
     finally:

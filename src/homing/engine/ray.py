@@ -1,0 +1,195 @@
+"""An engine over a Ray cluster: Ray Data's `map_batches` with a pool of actors.
+
+Ray places the actors, moves items and values, and starts an actor that was lost on another node,
+where what it had in hand is done again. Items run in a worker process below each actor, by the
+code of `LocalEngine`: see `ray_relay`. A map costs the start of its actors, one to three seconds,
+and each piece of work (`ray_windows`) some milliseconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self
+
+from homing.engine.base import EngineError, Failure, Item, Outcome, Per, Value
+from homing.engine.ray_cluster import Connection, check_installed, connect, is_debugging, machines
+from homing.engine.ray_pool import Pool, pool_of
+from homing.engine.ray_relay import (
+    ANSWERS,
+    WORK,
+    Answer,
+    Refusal,
+    Relay,
+    Sealed,
+    present_surroundings,
+    work_of,
+)
+from homing.engine.ray_windows import Pace, read_window
+
+
+class RayEngine:
+    """An `Engine` whose workers are actors of a Ray cluster; it connects with its first map.
+
+    Close it, or use it in a `with` block; a cluster of this machine ends with it.
+
+    Args:
+        address: See `connect`.
+        n_workers: As many as the cluster has cores when None.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+    """
+
+    name = "ray"
+
+    def __init__(self, address: str | None = None, n_workers: int | None = None) -> None:
+        if n_workers is not None and n_workers < 1:
+            raise ValueError(f"n_workers must be at least 1, not {n_workers}")
+        check_installed()
+        self.address = address
+        self.n_workers = n_workers
+        self._connection: Connection | None = None
+
+    def connect(self) -> None:
+        """Connect to the cluster, unless that has happened; see `ray_cluster.connect`."""
+        if self._connection is None:
+            self._connection = connect(self.address, self.n_workers)
+
+    def map(
+        self,
+        function: Callable[[Item], Value],
+        items: Iterable[Item],
+        *,
+        time_limit_s: float | Callable[[Item], float] | None = None,
+        per: Per = "core",
+    ) -> Iterator[Outcome[Item, Value]]:
+        """Yield one outcome for each item, in order; see `Engine.map`.
+
+        Items are read in windows: at most 65,536 of them or about 64 MB. A worker's copy of the
+        function lives as long as a window.
+        """
+        payload = pickle.dumps(function)
+        unread = iter(items)
+        self.connect()
+        pool = pool_of(machines(), per, self.n_workers)
+        pace = Pace(pool.most, is_heavy=per == "device")
+        while (window := read_window(unread, pace.window_items(), time_limit_s)).items:
+            pieces = window.pieces(pace.piece_items(len(window.items)))
+            pace.seconds = []
+            with closing(_answers(payload, pieces, pool.at_most(len(pieces)))) as answers:
+                for item, answer in zip(window.items, answers, strict=True):
+                    pace.seconds.append(answer.seconds)
+                    yield _outcome(item, answer)
+
+    def close(self) -> None:
+        """End the workers and leave the cluster; one of this machine ends."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _answers(
+    function: bytes, pieces: Sequence[Sequence[Sealed]], pool: Pool
+) -> Generator[Answer, None, None]:
+    """Yield the answers to all items of a window, in order.
+
+    Raises:
+        TypeError: The workers cannot load the function.
+        EngineError: Ray gave up.
+    """
+    dataset = _dataset(function, pieces, pool)
+    batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
+    try:
+        for rows in _said_by_ray(batches):
+            for row in rows[ANSWERS]:
+                answers: list[Answer] | Refusal = pickle.loads(row.as_buffer())  # noqa: S301
+                if isinstance(answers, Refusal):
+                    raise TypeError(answers.detail)
+                yield from answers
+    except BaseException:
+        _stop(dataset)
+        raise
+
+
+def _dataset(function: bytes, pieces: Sequence[Sequence[Sealed]], pool: Pool) -> Any:
+    """Return a dataset with a row of answers for each piece, which runs when it is read."""
+    import ray.data
+
+    rows = [{WORK: work_of(piece)} for piece in pieces]
+    whole = ray.data.from_items(rows, override_num_blocks=len(rows))
+    resources = {"num_gpus": pool.n_gpus} if pool.n_gpus else {"num_cpus": pool.n_cpus}
+    dataset = whole.map_batches(
+        Relay,
+        fn_constructor_args=(function, present_surroundings(pool.n_threads)),
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(
+            min_size=pool.size, initial_size=pool.size, max_size=pool.most
+        ),
+        **resources,
+    )
+    _settle(dataset.context)
+    return dataset
+
+
+def _settle(context: Any) -> None:
+    """Set what holds for the execution of one dataset."""
+    context.execution_options.preserve_order = True
+    context.execution_no_progress_timeout_s = -1  # an item may take as long as it likes
+    if not is_debugging():
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _said_by_ray(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield the same; what Ray raises on the way becomes an `EngineError`."""
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise EngineError(_gave_up(error)) from error
+        yield batch
+
+
+def _stop(dataset: Any) -> None:
+    """End the actors now; left alone, they would finish what they have in hand first."""
+    executor = getattr(dataset, "_current_executor", None)
+    if executor is not None:
+        executor.shutdown(force=True)
+
+
+def _gave_up(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    said = said if len(said) <= 600 else f"{said[:200]} ... {said[-400:]}"
+    return (
+        f"Ray could not finish: {type(error).__name__}: {said.rstrip('.')}. What was finished is "
+        "kept: run the same command again, which continues. Homing has to be installed on every "
+        "node of the cluster, in the same version; HOMING_DEBUG=1 shows all that Ray says."
+    )
+
+
+def _outcome(item: Item, answer: Answer) -> Outcome[Item, Any]:
+    if answer.reason is not None or answer.payload is None:
+        return Outcome(item, None, Failure(answer.reason or "raised", answer.detail))
+    try:
+        return Outcome(item, pickle.loads(answer.payload))  # noqa: S301  (from our own worker)
+    except Exception as error:
+        return Outcome(item, None, Failure("raised", f"the value cannot be sent back: {error}"))

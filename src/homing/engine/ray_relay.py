@@ -1,0 +1,159 @@
+"""What runs inside a Ray actor: it hands items to one worker process of `LocalEngine`, and back.
+
+Ray's own process never runs a user's function: a crash or a hang ends the worker process below it
+and costs one item, exactly as on one machine. Items and values pass through pickled; what they
+are made of is imported in the worker process alone. Nothing here imports Ray.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from homing.engine.base import FailureReason, Item, Outcome, Value
+from homing.engine.local import LocalEngine
+from homing.engine.worker import pack
+
+WORK = "work"
+"""The one column of what goes to the actors: a pickled list of `Sealed` items."""
+ANSWERS = "answers"
+"""The one column of what comes back: a pickled list of `Answer`, or `Refusal`."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+CARRIED = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"),
+    *("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    *("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "TQDM_DISABLE"),
+)
+"""Variables that a worker gets from whoever started the job: values, never names of files."""
+CARRIED_PREFIXES = ("HOMING_", "OPENAI_", "ANTHROPIC_", "TOKENIZERS_")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Something pickled that unpickles as what it was: to pass it on without opening it."""
+
+    payload: bytes
+    limit_s: float | None = None
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        return pickle.loads, (self.payload,)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering(Generic[Item, Value]):
+    """A function whose values come back pickled."""
+
+    function: Callable[[Item], Value]
+
+    def __call__(self, item: Item) -> bytes:
+        return pack(self.function(item))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one item: its value, pickled, or the reason why it has none."""
+
+    payload: bytes | None
+    reason: FailureReason | None
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That the workers cannot load the function, and why."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker process finds around it, as it would on the machine that started the job.
+
+    Attributes:
+        n_threads: For libraries that would otherwise take every core.
+        folder: The working folder, where the worker's machine has it.
+        path: Where Python looks for modules after its own places.
+        variables: Of the environment.
+    """
+
+    n_threads: int
+    folder: str
+    path: tuple[str, ...]
+    variables: dict[str, str]
+
+    def take_on(self) -> None:
+        """Give them to this process, whose children inherit them."""
+        if os.path.isdir(self.folder):
+            os.chdir(self.folder)
+        os.environ.update(self.variables)
+        os.environ.update(dict.fromkeys(THREADS, str(self.n_threads)))
+        known = {os.path.realpath(place) for place in sys.path}
+        sys.path += [p for p in self.path if os.path.exists(p) and os.path.realpath(p) not in known]
+
+
+def present_surroundings(n_threads: int) -> Surroundings:
+    """Return those of this process."""
+    folder = os.getcwd()
+    path = tuple(os.path.join(folder, place) for place in sys.path)
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name in CARRIED or name.startswith(CARRIED_PREFIXES)
+    }
+    return Surroundings(n_threads, folder, path, variables)
+
+
+class Relay:
+    """What Ray Data's `map_batches` makes in each actor; it lives as long as the actor.
+
+    Args:
+        function: Pickled.
+    """
+
+    def __init__(self, function: bytes, surroundings: Surroundings) -> None:
+        surroundings.take_on()
+        self.function: Answering[Any, Any] = Answering(Sealed(function))  # type: ignore[arg-type]
+        self.engine = LocalEngine(1)
+
+    def __call__(self, batch: Any) -> Any:
+        """Return one row of answers for each row of work (Arrow tables)."""
+        import pyarrow as pa
+
+        answers = [pickle.dumps(self._answer(row.as_py()), protocol=5) for row in batch[WORK]]
+        return pa.table({ANSWERS: pa.array(answers, pa.large_binary())})
+
+    def _answer(self, work: bytes) -> list[Answer] | Refusal:
+        items: Sequence[Sealed] = [Sealed(*parts) for parts in pickle.loads(work)]  # noqa: S301
+        answers = []
+        before = time.monotonic()
+        try:
+            outcomes = self.engine.map(self.function, items, time_limit_s=_own_limit)
+            for outcome in outcomes:
+                now = time.monotonic()
+                answers.append(_answered(outcome, now - before))
+                before = now
+        except TypeError as error:  # the one error of a map that is not an item's
+            return Refusal(str(error))
+        return answers
+
+
+def work_of(items: Sequence[Sealed]) -> bytes:
+    """Return one row of work."""
+    return pickle.dumps([(item.payload, item.limit_s) for item in items], protocol=5)
+
+
+def _own_limit(item: Sealed) -> float:
+    return item.limit_s or 0.0  # 0 is no limit
+
+
+def _answered(outcome: Outcome[Sealed, bytes], seconds: float) -> Answer:
+    if outcome.failure is None:
+        return Answer(outcome.value, None, "", seconds)
+    return Answer(None, outcome.failure.reason, outcome.failure.detail, seconds)

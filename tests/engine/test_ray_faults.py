@@ -1,0 +1,133 @@
+"""A worker, a node or the driver dies in the middle: the job goes on, with the same values."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mapped_functions as functions
+import psutil
+import pytest
+
+from homing.engine.base import Outcome
+from homing.engine.ray import RayEngine
+
+pytestmark = pytest.mark.ray
+
+N_ITEMS = 24
+EXPECTED = [number * number for number in range(N_ITEMS)]
+
+
+def n_calls(folder: Path) -> dict[int, int]:
+    """Return how often the function was called with each item."""
+    return {int(f.stem): len(f.read_text().splitlines()) for f in folder.glob("*.calls")}
+
+
+def finish(
+    engine: RayEngine, folder: Path, when_some_are_done: Callable[[], None]
+) -> list[Outcome[int, int]]:
+    """Return all outcomes; something happens when the first of them are there."""
+    outcomes = engine.map(functions.Counted(folder, 0.4), range(N_ITEMS))
+    first = [next(outcomes) for _ in range(4)]
+    when_some_are_done()
+    return first + list(outcomes)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Three nodes of one core each on this machine, and a head that has none."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    options = {"include_dashboard": False, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
+    for _ in range(3):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def engine(cluster: Any) -> Iterator[RayEngine]:
+    with RayEngine(cluster.address) as engine:
+        yield engine
+
+
+def test_a_worker_that_is_killed_costs_nothing(
+    engine: RayEngine, tmp_path: Path, commands: Callable[..., list[psutil.Process]]
+) -> None:
+    def kill() -> None:
+        actors = commands("ray::MapWorker", psutil.Process())
+        assert actors
+        actors[0].kill()
+
+    outcomes = finish(engine, tmp_path, kill)
+    assert [outcome.value for outcome in outcomes] == EXPECTED
+    assert sum(n_calls(tmp_path).values()) <= N_ITEMS + 2
+
+
+def test_an_item_that_ends_its_process_is_not_tried_again(
+    engine: RayEngine, tmp_path: Path
+) -> None:
+    outcomes = list(engine.map(functions.Deadly(tmp_path), [1, 2, 3]))
+    assert [outcome.value for outcome in outcomes] == [1, None, 3]
+    assert n_calls(tmp_path) == {1: 1, 2: 1, 3: 1}
+
+
+def test_a_node_that_dies_costs_what_it_had_in_hand(
+    engine: RayEngine, cluster: Any, tmp_path: Path
+) -> None:
+    node = min(cluster.worker_nodes, key=lambda node: node.unique_id)
+    outcomes = finish(engine, tmp_path, lambda: cluster.remove_node(node, allow_graceful=False))
+    assert [outcome.value for outcome in outcomes] == EXPECTED
+    calls = n_calls(tmp_path)
+    assert set(calls) == set(range(N_ITEMS))
+    assert sum(calls.values()) <= N_ITEMS + 2
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+import mapped_functions as functions
+from homing.engine.ray import RayEngine
+with RayEngine(n_workers=2) as engine:
+    for outcome in engine.map(functions.Counted(Path(sys.argv[1]), float(sys.argv[2])), range(8)):
+        print(outcome.value, flush=True)
+"""
+
+
+def test_nothing_outlives_a_driver_that_is_killed(
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    commands: Callable[..., list[psutil.Process]],
+) -> None:
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER.format(here=str(Path(__file__).parent)))
+    driver = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path), "60"], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: len(n_calls(tmp_path)) == 2, "the items were not begun", 60)
+        children = psutil.Process(driver.pid).children(recursive=True)
+        assert [child for child in children if "homing.engine.worker" in " ".join(child.cmdline())]
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        wait_until(lambda: not any(is_alive(child) for child in children), "a process lives on")
+    finally:
+        driver.kill()
+    again = subprocess.run(
+        [sys.executable, script, tmp_path, "0"], capture_output=True, text=True, timeout=120
+    )
+    assert again.stdout.split() == [str(number * number) for number in range(8)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
