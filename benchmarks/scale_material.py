@@ -30,7 +30,7 @@ IN_DOCUMENT = 50
 """Passages."""
 IN_FOLDER = 500
 """Files."""
-MIN_WORDS = 50
+MIN_WORDS = 55
 """Of a passage; the sentence that reaches it is the last."""
 SENTENCE_WORDS = range(8, 31)
 SENTENCE_END = re.compile(r"(?<=[.])\s+(?=[A-Z])")
@@ -64,10 +64,8 @@ class MadeUp:
 
     def as_markdown(self) -> str:
         """Return the file."""
-        parts = [f"# {self.title}\n"]
-        for section in self.sections:
-            parts.append(f"## {section.heading}\n\n{section.text}\n")
-        return "\n".join(parts)
+        parts = [f"## {section.heading}\n\n{section.text}\n" for section in self.sections]
+        return "\n".join([f"# {self.title}\n", *parts])
 
     def as_passages(self) -> list[Passage]:
         """Return its passages without a file and without cutting."""

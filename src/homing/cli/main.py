@@ -19,6 +19,7 @@ from homing.cli import (
     index,
     ingest,
     init,
+    plan,
     push,
     questions,
     report,
@@ -49,7 +50,7 @@ for verb in (run, ingest, write, curate, train, evaluate, report):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 app.add_typer(dataset.app, name="dataset")
-for verb in (export, index, questions, search, serve, compare, push, init, doctor, version):
+for verb in (export, index, questions, search, serve, compare, push, plan, init, doctor, version):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

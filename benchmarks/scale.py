@@ -1,0 +1,142 @@
+"""From ten thousand passages to a million, on one machine, by both engines.
+
+    python benchmarks/scale.py [--sizes 10k,100k,1M] [--engines local,ray] [--only run,faults,plan]
+
+`scale_material.py` makes the documents; then `homing ingest`, `write` (offline) and `curate`
+(near-duplicates, filters, splits) run as a person runs them, each a process of its own with two
+workers. Of each stage: its seconds, the processor's, and the peak of memory of each process. The
+tables of all engines must be the same bytes. `faults` kills a machine of a Ray cluster in the
+middle of each stage (see scale_faults.py); `plan` holds the estimates of `homing plan` against what
+was measured. Every row is kept at once and none is made twice: the script can be stopped, and
+continued with the same command. Writes benchmarks/results/scale.{json,md}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from results_file import ResultsFile
+from scale_faults import engine_flags, run_faults
+from scale_material import Material, write_files
+from scale_processes import homing
+from scale_table import markdown, row_name
+
+from homing.pipeline.plan_types import parse_count
+
+STAGES = ("ingest", "write", "curate")
+TABLES = ("documents", "questions", "rejections", "corpus", "queries", "qrels")
+COMMAND = "python benchmarks/scale.py"
+PARTS = ("run", "faults", "plan")
+FAULTS_AT = 40_000
+"""Passages: enough for ten parts in every stage."""
+SAMPLE = 4_000
+"""Passages that `homing plan` is given to measure by."""
+SEED = 0
+
+
+def measure(results: ResultsFile, n: int, engine: str) -> dict[str, Any]:
+    """Return what the stages take for so many passages, and the hashes of what they leave."""
+    material = material_of(results, n)
+    workspace = results.work / f"tuned-{n}-{engine}"
+    shutil.rmtree(workspace, ignore_errors=True)
+    row: dict[str, Any] = {"n_passages": n, "engine": engine, "stages": {}}
+    flags = engine_flags(engine)
+    for stage in STAGES:
+        said, watched = run_stage(stage, material, workspace, flags)
+        row["stages"][stage] = {"seconds": said["seconds"], **watched.as_json()}
+        row["n_passages"] = said.get("n_passages", row["n_passages"])
+        print(f"{row_name(n, engine)}: {stage} {said['seconds']:.1f} s", flush=True)
+    row["files"] = hashes_of(workspace)
+    row["kept_bytes"] = {name: size_of(workspace / name) for name in TABLES}
+    shutil.rmtree(workspace)
+    return row
+
+
+def run_stage(
+    stage: str, material: Path, workspace: Path, flags: tuple[object, ...], **options: Any
+) -> tuple[dict[str, Any], Any]:
+    """Run one stage as a person does; return what it said and what it took."""
+    where = (material, "--out", workspace) if stage == "ingest" else (workspace,)
+    return homing(stage, *where, *flags, **options)
+
+
+def material_of(results: ResultsFile, n: int) -> Path:
+    """Return the folder of documents with so many passages, made if it is not there."""
+    folder = results.work / f"material-{n}"
+    if not folder.exists():
+        partial = results.work / f"material-{n}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        write_files(partial, n, Material(seed=SEED))
+        partial.rename(folder)
+    return folder
+
+
+def hashes_of(workspace: Path) -> dict[str, str]:
+    """Return table -> SHA-256 of its file."""
+    files = sorted(f for name in TABLES for f in (workspace / name).rglob("*") if f.is_file())
+    found = {}
+    for file in files:
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        found[file.relative_to(workspace).as_posix()] = digest
+    return found
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def estimate(results: ResultsFile) -> dict[str, Any]:
+    """Return what `homing plan` says of every size that was measured, by a sample of the same."""
+    material = material_of(results, SAMPLE)
+    sizes = sorted(
+        {r["n_passages"] for r in results.rows.values() if "stages" in r and "engine" in r}
+    )
+    found = {}
+    for n in sizes:
+        said, _ = homing("plan", material, "--passages", n, "--nodes", 1)
+        found[str(n)] = {
+            stage["name"]: {name: stage[name] for name in ("seconds", "kept_bytes", "driver_bytes")}
+            for stage in said["stages"]
+            if stage["name"] in STAGES
+        }
+    return {"plan": found}
+
+
+def main() -> None:
+    """Make the rows that are missing."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sizes", default="10k,100k,1M")
+    parser.add_argument("--engines", default="local,ray")
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--again", action="store_true", help="make rows anew that are there")
+    given = parser.parse_args()
+    results = ResultsFile("scale", COMMAND, markdown)
+    only = given.only.split(",")
+    sizes = [parse_count(text) for text in given.sizes.split(",")]
+    for n in sizes if "run" in only else ():
+        for engine in given.engines.split(","):
+            name = row_name(n, engine)
+            if given.again or name not in results.rows:
+                results.rows[name] = measure(results, n, engine)
+                results.save()
+    if "faults" in only:
+        for stage in STAGES:
+            name = f"node killed in {stage}"
+            if given.again or name not in results.rows:
+                material = material_of(results, FAULTS_AT)
+                results.rows[name] = run_faults(stage, material, results.work, run_stage, hashes_of)
+                results.save()
+    if "plan" in only:
+        results.rows["estimates"] = estimate(results)
+        results.save()
+    print(results.table)
+
+
+if __name__ == "__main__":
+    main()
