@@ -8,12 +8,14 @@ import re
 import signal
 import string
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from handbook_sentences import HANDBOOK
+from s3_server import S3, UNSET, VARIABLES, running_s3
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +49,31 @@ def handbook_json(tmp_path_factory: pytest.TempPathFactory) -> Path:
     saved = {"queries": asked, "corpus": dict(HANDBOOK), "relevant_docs": answers}
     path.write_text(json.dumps(saved), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 server of this machine."""
+    with running_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3]:
+    """An empty S3; s3:// leads there, and copies of workspaces lie in the test's own folder."""
+    from homing.storage.places import clear_file_systems
+
+    server = S3(s3_endpoint)
+    server.ask("POST", "/moto-api/reset")
+    for name in UNSET:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("HOMING_CACHE", str(tmp_path / "homing-cache"))
+    clear_file_systems()
+    yield server
+    clear_file_systems()
 
 
 @pytest.fixture

@@ -127,3 +127,12 @@ def test_a_general_set_is_a_path_where_there_is_one_and_else_a_name(tmp_path):
 def test_one_source_needs_no_list(tmp_path):
     settings = load_settings(write(tmp_path, "sources: docs\n"))
     assert settings.sources == (str(tmp_path / "docs"),)
+
+
+def test_an_address_of_documents_stays_as_it_is_and_others_are_refused(tmp_path):
+    found = load_settings(write(tmp_path, "sources: ['s3://bucket/docs/', notes]"))
+    assert found.sources == ("s3://bucket/docs/", str(tmp_path / "notes"))
+    with pytest.raises(UsageError, match=r"write\.ledger: s3://bucket/l has to be a path"):
+        load_settings(write(tmp_path, "write: {ledger: 's3://bucket/l'}"))
+    with pytest.raises(UsageError, match="password"):
+        load_settings(write(tmp_path, "sources: ['s3://key:hush@bucket/docs/']"))

@@ -14,9 +14,7 @@ from homing.cli.session import JsonOption, QuietOption, answering
 def export(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", help="A workspace or its URI, a model folder or a hub id."
-        ),
+        typer.Argument(metavar="MODEL", help="A workspace or its URI, a model folder or a hub id."),
     ],
     to: Annotated[
         str,

@@ -13,7 +13,6 @@ from homing.errors import UsageError
 from homing.storage import absolute, shown
 
 
-
 def on_this_machine(path: Path | None) -> Path | None:
     """Return a path as it was given.
 

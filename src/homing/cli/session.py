@@ -103,8 +103,11 @@ def run_cli(app: Callable[..., Any], arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        from homing.storage.errors import is_of_a_store, storage_error
         from homing.workspace import disk_error
 
+        if is_of_a_store(error):
+            return _complain(storage_error(error, "A remote file"), error, arguments)
         if typed := disk_error(error, error.filename or "the output"):
             return _complain(typed, error, arguments)
         return _report_defect(error, arguments)

@@ -78,7 +78,7 @@ class SourceFile:
             return hash_file(self.path)
         if self.modified is None:
             return f"{self.n_bytes} bytes"
-        written = datetime.fromtimestamp(self.modified, UTC).isoformat()
+        written = datetime.fromtimestamp(int(self.modified), UTC).isoformat()
         return f"{self.n_bytes} bytes of {written}"
 
 

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from homing.errors import UsageError
 from homing.settings.model import Settings
 from homing.settings.section import Section
+from homing.storage import absolute, is_remote, local_path, shown
 
 COMMENT_WIDTH = 88
 
@@ -125,10 +126,13 @@ def _with_absolute_paths(values: Mapping[str, Any], folder: Path) -> dict[str, A
     if isinstance(sources := result.get("sources"), str):
         result["sources"] = [sources]
     if isinstance(sources := result.get("sources"), list):
-        result["sources"] = [str(folder / Path(str(source)).expanduser()) for source in sources]
+        result["sources"] = [
+            absolute(source) if is_remote(source) else str(folder / local_path(source))
+            for source in map(str, sources)
+        ]
     for name in ("test_questions", "train_questions"):
         if isinstance(value := result.get(name), str):
-            result[name] = str(folder / Path(value).expanduser())
+            result[name] = _local(name, value, folder)
     evaluate = result.get("evaluate")
     if isinstance(evaluate, dict) and isinstance(general := evaluate.get("general"), list):
         paths_or_names = [(str(spec), folder / Path(str(spec)).expanduser()) for spec in general]
@@ -136,14 +140,28 @@ def _with_absolute_paths(values: Mapping[str, Any], folder: Path) -> dict[str, A
         result["evaluate"] = {**evaluate, "general": found}
     if isinstance(write := result.get("write"), dict):
         paths = {
-            name: folder / Path(write[name]).expanduser()
+            name: _local(f"write.{name}", write[name], folder)
             for name in ("examples", "ledger", "prompt")
             if isinstance(write.get(name), str)
         }
-        if "prompt" in paths and not paths["prompt"].is_file():
+        if "prompt" in paths and not Path(paths["prompt"]).is_file():
             del paths["prompt"]  # the name of a prompt that comes with Homing
-        result["write"] = {**write, **{name: str(path) for name, path in paths.items()}}
+        result["write"] = {**write, **paths}
     return result
+
+
+def _local(name: str, value: str, folder: Path) -> str:
+    """Return an absolute path.
+
+    Raises:
+        UsageError: It is a URI.
+    """
+    if is_remote(value):
+        raise UsageError(
+            f"{name}: {shown(value)} has to be a path of this machine. Documents and workspaces "
+            "alone may lie elsewhere: copy it first."
+        )
+    return str(folder / local_path(value))
 
 
 def _with_value(values: Mapping[str, Any], parts: list[str], value: object) -> dict[str, Any]:

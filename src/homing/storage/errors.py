@@ -13,6 +13,7 @@ from homing.storage.places import Place, is_remote, shown
 MAX_SAID = 300
 OWN_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A copy's local half that fails is no fault of the store."""
+STORES_SAY = r"AWS Error|google::cloud|GetObject|Azure"
 REMEDIES = (
     (
         r"NO_SUCH_BUCKET|NoSuchBucket|bucket[^.]*(?:does not exist|not found)|ContainerNotFound",
@@ -53,6 +54,8 @@ REMEDIES = (
 )  # fmt: skip
 """What the message holds, what it means, and what to do; the first that fits."""
 
+UNKNOWN = ("it failed", "Check the store, and run the same command again.")
+
 
 @contextmanager
 def storage_errors(place: Place) -> Iterator[None]:
@@ -73,13 +76,15 @@ def storage_errors(place: Place) -> Iterator[None]:
 def storage_error(error: BaseException, place: Place) -> StorageError:
     """Return the typed error for what a store's library said."""
     said = " ".join(str(error).split()) or type(error).__name__
-    for pattern, meaning, remedy in REMEDIES:
-        if re.search(pattern, said):
-            break
-    else:
-        meaning, remedy = "it failed", "Check the store, and run the same command again."
+    known = ((meaning, remedy) for pattern, meaning, remedy in REMEDIES if re.search(pattern, said))
+    meaning, remedy = next(known, UNKNOWN)
     detail = shown(said)[:MAX_SAID].rstrip(".")
     return StorageError(f"{shown(place)}: {meaning}. {remedy} The store said: {detail}.")
+
+
+def is_of_a_store(error: BaseException) -> bool:
+    """Tell by its words whether an error came from a store while a stream of it was read."""
+    return isinstance(error, OSError) and re.search(STORES_SAY, str(error)) is not None
 
 
 def _is_of_a_store(error: Exception) -> bool:

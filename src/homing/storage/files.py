@@ -107,7 +107,7 @@ def fetch_file(place: Place, path: Path) -> None:
     with (
         _local_output(path) as stream,
         storage_errors(place),
-        system.open_input_stream(there) as file,
+        system.open_input_stream(there, compression=None) as file,
     ):
         shutil.copyfileobj(file, stream, CHUNK)
 
@@ -147,7 +147,7 @@ def _send(chunks: Iterable[bytes], place: Place) -> None:
 
 def _send_object(system: Any, path: str, chunks: Iterable[bytes]) -> None:
     """Write an object, which is shown when it is whole; one that is not is taken away again."""
-    with system.open_output_stream(path) as stream:
+    with system.open_output_stream(path, compression=None) as stream:
         try:
             for chunk in chunks:
                 stream.write(chunk)
@@ -163,7 +163,7 @@ def _send_and_rename(system: Any, path: str, chunks: Iterable[bytes]) -> None:
     folder = path.rpartition("/")[0]
     if folder:
         system.create_dir(folder, recursive=True)
-    with system.open_output_stream(f"{path}.partial") as stream:
+    with system.open_output_stream(f"{path}.partial", compression=None) as stream:
         for chunk in chunks:
             stream.write(chunk)
     system.move(f"{path}.partial", path)

@@ -1,6 +1,7 @@
 """The workspace: a folder with a marker, a lock, and one manifest for each finished stage.
 
-A workspace may lie in a bucket: the job then works in a copy on this machine (`Mirror`). Of several processes that train together the first one holds it; the others read, and write nothing.
+A workspace may lie in a bucket: the job then works in a copy on this machine (`Mirror`). Of several
+processes that train together the first one holds it; the others read, and write nothing.
 """
 
 from __future__ import annotations

@@ -92,12 +92,19 @@ class Lease:
             remove(self._own())
             if n_tries < TRIES:
                 time.sleep(random.uniform(0.1, PAUSE_S))
-        who = next(iter(fresh.values()))
         raise WorkspaceBusyError(
-            f"Another job (process {who.pid} on {who.host}, since {who.since}) is working in "
-            f"{self.place}. Wait for it to end, or choose another folder. If it has died, its "
-            f"claim lapses {STALE_S / 60:.0f} minutes after its last sign of life."
+            f"Another job{self._who(fresh[0])} is working in {self.place}. Wait for it to end, or "
+            f"choose another folder. If it has died, its claim lapses {STALE_S / 60:.0f} minutes "
+            "after its last sign of life."
         )
+
+    def _who(self, name: str) -> str:
+        """Return whose claim it is, for a message; "" where it has just been taken back."""
+        try:
+            who = self._read(name)
+        except (StorageError, FileNotFoundError):
+            return ""
+        return f" (process {who.pid} on {who.host}, since {who.since})"
 
     def _keep(self) -> None:
         mute_thread()
@@ -124,33 +131,25 @@ class Lease:
         write_bytes(self._own(), json.dumps(asdict(claim)).encode())
         self.renewed = now
 
-    def _others(self) -> tuple[dict[str, Claim], list[str]]:
-        """Return name -> claim of the other jobs that live, and the names of those of dead ones."""
+    def _others(self) -> tuple[list[str], list[str]]:
+        """Return the names of the claims of other jobs: of those that live, and of dead ones."""
         found = {file.name: file for file in list_files(join(self.place, FOLDER))}
         own = found.pop(self.owner, None)
-        fresh, stale = {}, []
+        fresh: list[str] = []
+        stale: list[str] = []
         for name, file in found.items():
-            claim = self._read(name)
-            if claim is None:
-                continue
-            if _age(file, own, claim) > STALE_S:
-                stale.append(name)
-            else:
-                fresh[name] = claim
+            with suppress(FileNotFoundError):  # it has just been taken back
+                (stale if self._age(file, own) > STALE_S else fresh).append(name)
         return fresh, stale
 
-    def _read(self, name: str) -> Claim | None:
-        """Return a claim; None where it has just been taken back."""
+    def _age(self, file: FoundFile, own: FoundFile | None) -> float:
+        """Return how long ago a claim was renewed, in seconds, by the store's clock if it tells."""
+        if own is not None and own.modified is not None and file.modified is not None:
+            return own.modified - file.modified
+        return time.time() - self._read(file.name).renewed
+
+    def _read(self, name: str) -> Claim:
         try:
             return Claim(**json.loads(read_bytes(join(self.place, FOLDER, name))))
-        except FileNotFoundError:
-            return None
         except (ValueError, TypeError):
             return Claim("an unknown machine", 0, "an unknown time", time.time())
-
-
-def _age(file: FoundFile, own: FoundFile | None, claim: Claim) -> float:
-    """Return how long ago a claim was renewed, by the store's clock where it tells, in seconds."""
-    if own is not None and own.modified is not None and file.modified is not None:
-        return own.modified - file.modified
-    return time.time() - claim.renewed

@@ -7,7 +7,6 @@ its own way.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket

@@ -62,7 +62,10 @@ class MirrorIndex:
     def is_there(self, name: str, found: FoundFile) -> bool:
         """Tell whether a remote file is as it was when both sides agreed."""
         known = self.files.get(name)
-        return known is not None and (known.size, known.modified) == (found.size, found.modified)
+        return known is not None and (known.size, _second(known.modified)) == (
+            found.size,
+            _second(found.modified),
+        )
 
     def note(self, name: str, known: Known) -> None:
         """Keep that both sides agree."""
@@ -82,6 +85,11 @@ class MirrorIndex:
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self.path)
+
+
+def _second(modified: float | None) -> int | None:
+    """Return a time as every answer of a store tells it; some lists have milliseconds more."""
+    return None if modified is None else int(modified)
 
 
 def _known(entry: Sequence[Any]) -> Known:
