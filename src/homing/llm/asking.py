@@ -11,7 +11,7 @@ from typing import Any
 
 from homing.llm.budget import Budget
 from homing.llm.ledger import FailedCall, Ledger, Spent, price_of_call
-from homing.llm.limiter import Turn
+from homing.llm.limiter import Limiter, Turn
 from homing.llm.provider import (
     ChatAnswer,
     ChatRequest,
@@ -67,10 +67,11 @@ class Asker:
         understand: Callable[[ChatAnswer], bool],
         per_million: tuple[float, float] | None,
         again: bool,
+        limiter: Limiter | None = None,
     ) -> None:
         self.budget = budget
         self.limits = limits
-        self._caller = Caller(provider.name, limits)
+        self._caller = Caller(provider.name, limits, limiter)
         self.limiter = self._caller.limiter
         self.is_stopping = False
         self.under_way: set[asyncio.Task[Any]] = set()

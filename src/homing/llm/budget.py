@@ -56,11 +56,17 @@ class Budget:
         """
         if self._left_usd is None:
             return 0.0
-        schema = "" if request.schema is None else str(request.schema)
-        n_input = SAFETY * estimate_tokens(f"{request.system}\n{request.user}\n{schema}")
+        return await self.keep_for(most_input(request), request.max_tokens, is_longer=is_longer)
+
+    async def keep_for(
+        self, n_input: float, max_tokens: int, *, is_longer: bool = False
+    ) -> float | None:
+        """See `keep`: of a call with so many tokens of input, and at most so many of output."""
+        if self._left_usd is None:
+            return 0.0
         while not self.is_exhausted:
             seen = 0 if is_longer else self._most_output_tokens
-            bound = self._bound(n_input, seen or request.max_tokens)
+            bound = self._bound(n_input, seen or max_tokens)
             if self.spent_usd + self._kept_usd + bound <= self._left_usd:
                 self._kept_usd += bound
                 self._n_kept += 1
@@ -72,6 +78,11 @@ class Budget:
             await self._freed.wait()
         self._freed.set()
         return None
+
+    def spent_before(self, usd: float) -> None:
+        """Note what was spent before this run began."""
+        if self._left_usd is not None:
+            self._left_usd -= usd
 
     def settle(
         self,
@@ -101,3 +112,9 @@ class Budget:
         """Return what a call costs at most, going by those before it once there are any."""
         price = n_input * self._per_million[0] + n_output * self._per_million[1]
         return max(self._dearest_usd, price / 1_000_000)
+
+
+def most_input(request: ChatRequest) -> float:
+    """Return how many tokens a request has at most, going by an estimate."""
+    schema = "" if request.schema is None else str(request.schema)
+    return SAFETY * estimate_tokens(f"{request.system}\n{request.user}\n{schema}")

@@ -16,21 +16,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 
 from homing.errors import HomingError, UsageError
-from homing.llm.ledger_tables import bring_up_to_date
+from homing.llm.ledger_tables import INSERT_CALL, INSERT_FAILURE, bring_up_to_date
 from homing.llm.provider import ChatAnswer, EmbeddingAnswer
 from homing.types import FloatArray
 
 BUSY_S = 60.0
 """How long a job waits while another one writes."""
 KEYS_AT_ONCE = 500
-INSERT_CALL = (
-    "INSERT INTO calls (key, attempt, provider, purpose, item_id, usable, text, finish,"
-    " input_tokens, output_tokens, price_usd, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise _explained(error, path) from error
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -205,8 +202,7 @@ class Ledger:
     def record_failure(self, failed: FailedCall, *, provider: str, purpose: str) -> None:
         """List a request that could not be had; the same one again replaces what was listed."""
         self._db.execute(
-            "INSERT OR REPLACE INTO failures (key, provider, purpose, item_id, reason, detail,"
-            " tries) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            INSERT_FAILURE,
             (failed.key, provider, purpose, failed.item_id, failed.reason, failed.detail[:2000],
              failed.tries),
         )  # fmt: skip

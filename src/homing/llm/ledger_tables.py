@@ -54,6 +54,16 @@ CREATE TABLE IF NOT EXISTS vectors (
     vector BLOB NOT NULL
 );
 """
+INSERT_CALL = (
+    "INSERT INTO calls (key, attempt, provider, purpose, item_id, usable, text, finish,"
+    " input_tokens, output_tokens, price_usd, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+INSERT_FAILURE = (
+    "INSERT OR REPLACE INTO failures (key, provider, purpose, item_id, reason, detail, tries)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:

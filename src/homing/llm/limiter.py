@@ -26,9 +26,11 @@ class Turn:
 
     Attributes:
         epoch: How often the number had been halved when the call began.
+        number: Which one of several that were given to the same worker.
     """
 
     epoch: int
+    number: int = 0
 
 
 class Pace:

@@ -52,10 +52,10 @@ class Caller:
         limiter: Says how many are made at once.
     """
 
-    def __init__(self, name: str, limits: Limits) -> None:
-        """Begin; `name` is the server's, for error messages."""
+    def __init__(self, name: str, limits: Limits, limiter: Limiter | None = None) -> None:
+        """Begin; `name` is the server's, for error messages; None makes a limiter of its own."""
         self.limits = limits
-        self.limiter = Limiter(Pace(limits.max_concurrency, patience_s=PATIENCE * limits.timeout_s))
+        self.limiter = limiter or new_limiter(limits)
         self._name = name
         # Seeded by the system: jobs that were turned away together must not come back together.
         self._random = random.Random()
@@ -90,6 +90,11 @@ class Caller:
         """Pause before the next try, at random up to a time that doubles (full jitter)."""
         doubled_s = self.limits.backoff_s * 2 ** min(n_failures - 1, 30)
         await asyncio.sleep(self._random.uniform(0, min(self.limits.max_backoff_s, doubled_s)))
+
+
+def new_limiter(limits: Limits) -> Limiter:
+    """Return a limiter that begins with few calls, and finds out how many are taken."""
+    return Limiter(Pace(limits.max_concurrency, patience_s=PATIENCE * limits.timeout_s))
 
 
 class Tries:

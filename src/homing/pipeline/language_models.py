@@ -15,9 +15,9 @@ from homing.settings import WriteSettings, load_settings
 from homing.workspace import Workspace
 
 if TYPE_CHECKING:
-    from homing.llm.dispatch import Limits
     from homing.llm.ledger import Ledger
     from homing.llm.provider import Provider
+    from homing.llm.tries import Limits
 
 Price = tuple[float, float]
 """Dollars for a million tokens in and out."""
@@ -65,20 +65,62 @@ def open_model(
         UsageError: The name or the URL is none, or the ledger cannot be read.
         ProviderError: There is no key.
     """
-    from homing.llm.dispatch import Limits
     from homing.llm.ledger import Ledger
-    from homing.llm.making import make_provider, parse_spec
 
-    limits = Limits(settings.max_concurrency, settings.max_tries, timeout_s=settings.timeout_s)
-    if parse_spec(spec)[0] == "local":
+    with (
+        Ledger(ledger_file) as ledger,
+        model_with(ledger, settings, spec, base_url, per_million) as model,
+    ):
+        yield model
+
+
+@contextmanager
+def model_with(
+    ledger: Ledger,
+    settings: WriteSettings,
+    spec: str,
+    base_url: str | None,
+    per_million: Price | None,
+) -> Iterator[LanguageModel]:
+    """Give the model of a name with a ledger that is open; the provider is closed after.
+
+    Raises:
+        UsageError: The name or the URL is none.
+        ProviderError: There is no key.
+    """
+    from homing.llm.making import make_provider
+
+    limits = limits_for(settings, spec)
+    provider = make_provider(spec, base_url=base_url, ledger=ledger, timeout_s=limits.timeout_s)
+    try:
+        yield LanguageModel(provider, ledger, limits, per_million)
+    finally:
+        asyncio.run(provider.close())
+
+
+def limits_for(settings: WriteSettings, spec: str) -> Limits:
+    """Return how hard a model is tried.
+
+    Raises:
+        UsageError: The name is none.
+    """
+    from homing.llm.tries import Limits
+
+    if is_local(spec):
         n_at_once = min(LOCAL_CONCURRENCY, settings.max_concurrency)
-        limits = Limits(n_at_once, settings.max_tries, 1, LOCAL_TIMEOUT_S)
-    with Ledger(ledger_file) as ledger:
-        provider = make_provider(spec, base_url=base_url, ledger=ledger, timeout_s=limits.timeout_s)
-        try:
-            yield LanguageModel(provider, ledger, limits, per_million)
-        finally:
-            asyncio.run(provider.close())
+        return Limits(n_at_once, settings.max_tries, 1, LOCAL_TIMEOUT_S)
+    return Limits(settings.max_concurrency, settings.max_tries, timeout_s=settings.timeout_s)
+
+
+def is_local(spec: str) -> bool:
+    """Tell whether a model runs in the process that asks it.
+
+    Raises:
+        UsageError: The name is none.
+    """
+    from homing.llm.making import parse_spec
+
+    return parse_spec(spec)[0] == "local"
 
 
 def ledger_path(job: Job) -> Path:

@@ -10,15 +10,15 @@ for each counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from homing.llm.ledger import Call
 from homing.llm.provider import ChatRequest
 from homing.llm.tokens import estimate_tokens
-from homing.types import Passage
 from homing.writing.llm import LLMWriter, PlannedRequest
+from homing.writing.neighbours import Passages
 from homing.writing.planning import PlannedQuestion
 
 MIN_CALLS = 20
@@ -63,9 +63,7 @@ class Estimate:
     n_learned_from: int = 0
 
 
-def estimate(
-    writer: LLMWriter, passages: Sequence[Passage], *, price_factor: float = 1.0
-) -> Estimate:
+def estimate(writer: LLMWriter, passages: Passages, *, price_factor: float = 1.0) -> Estimate:
     """Return what `writer.write(passages)` would ask for, without asking.
 
     Answers that turn out to be of no use and are asked for again are not foreseen.
@@ -172,7 +170,7 @@ class _Tally:
         return mean * max(1.0, self.n_calls / max_concurrency)
 
 
-def _tally(writer: LLMWriter, passages: Sequence[Passage]) -> _Tally:
+def _tally(writer: LLMWriter, passages: Passages) -> _Tally:
     """Return the sums over all requests that `writer` would make."""
     tally = _Tally(every=max(1, len(passages) // MAX_COUNTED))
     keys: set[str] = set()

@@ -3,22 +3,24 @@
 Two passes over the passages. The first makes the requests, one at a time as the dispatcher wants
 them, and their answers go into the ledger. The second reads the ledger in the order of the
 passages, so that the questions are the same bytes however the calls were ordered, interrupted or
-spread over several runs. Memory: a key of 16 characters a passage. Cost beside the calls: some
-0.2 ms a passage, twice that where its language is guessed.
+spread over several runs. Passages are read one after the other, none is held. Memory: a key of 8
+bytes a passage. Cost beside the calls: some 0.2 ms a passage, twice that where its language is
+guessed.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from homing.language import guess_language
 from homing.llm.dispatch import Asked, Limits, Wanted, ask_all
-from homing.llm.ledger import Call, FailedCall, Ledger
+from homing.llm.ledger import Ledger
 from homing.llm.provider import ChatAnswer, ChatRequest, Provider
 from homing.types import Passage, Question, Rejection
+from homing.writing.neighbours import Passages, with_neighbours
 from homing.writing.parsing import ParsedQuestion, ParsingError, parse_questions
 from homing.writing.planning import (
     FALLBACK_KIND,
@@ -27,14 +29,15 @@ from homing.writing.planning import (
     plan_questions,
 )
 from homing.writing.prompts import Prompt, language_name
+from homing.writing.rejecting import rejection_of_failure, rejection_of_reply
 
 PURPOSE = "write"
 MAX_TOKENS = 1024
 """Room that models which think before they answer need; what is not used costs nothing."""
 MAX_TOKENS_PER_QUESTION = 128
-RETRY = "Ask again with: homing write WORKSPACE --retry-failed"
 Ask = Callable[..., Asked]
 """`ask_all`, or what has its signature, such as a provider's batch service."""
+KEY_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class LLMWriter:
         self._schema = prompt.answer_schema(questions_per_passage, tuple(self._shares))
         self._max_tokens = MAX_TOKENS + MAX_TOKENS_PER_QUESTION * questions_per_passage
 
-    def write(self, passages: Sequence[Passage]) -> Iterator[Question | Rejection]:
+    def write(self, passages: Passages) -> Iterator[Question | Rejection]:
         """Yield the questions, and a rejection for each passage that was asked about in vain.
 
         Reasons: "unparseable" (the raw reply is its text), "refused" and "gave_up". Passages that
@@ -127,28 +130,29 @@ class LLMWriter:
             ProviderError: The provider will answer no request; the remedy is in its message.
         """
         self.summary = {}
-        n_asked = sum(map(self._is_asked, passages))
+        n_asked = len(passages) if self._asked is None else sum(map(self._is_asked, passages))
         keys, result = self._ask_about(passages, n_asked)
         summary = _summary(result) | {"n_passages": len(passages), "n_asked": n_asked}
         summary |= {"n_not_asked": len(passages) - n_asked, "n_questions": 0}
-        for i, passage in enumerate(passages):
+        known = iter(keys)
+        for before, passage, after in with_neighbours(passages):
             if not self._is_asked(passage):
                 continue
             # Where the money ran out the dispatcher may not have come this far; an earlier run may.
-            key = keys.pop(passage.id, "") or self._request(passages, i).wanted.key
+            key = next(known, "") or self._request(before, passage, after).wanted.key
             items = self._outcome(passage, key)
             summary["n_not_asked"] += not items
             summary["n_questions"] += sum(isinstance(item, Question) for item in items)
             yield from items
         self.summary = summary
 
-    def requests(self, passages: Sequence[Passage]) -> Iterator[PlannedRequest]:
+    def requests(self, passages: Iterable[Passage]) -> Iterator[PlannedRequest]:
         """Yield what is to be asked, made one at a time, in the order of the passages."""
-        for i, passage in enumerate(passages):
+        for before, passage, after in with_neighbours(passages):
             if self._is_asked(passage):
-                yield self._request(passages, i)
+                yield self._request(before, passage, after)
 
-    def spent_usd(self, passages: Sequence[Passage]) -> float:
+    def spent_usd(self, passages: Iterable[Passage]) -> float:
         """Return what the requests about these passages cost in earlier runs; 0.0 with no budget.
 
         Answers of no use count as much as the answer that the ledger shows for the same request.
@@ -163,13 +167,13 @@ class LLMWriter:
                 spent += call.price_usd * (self.ledger.n_unusable(key) + call.usable)
         return spent
 
-    def _ask_about(self, passages: Sequence[Passage], n_asked: int) -> tuple[dict[str, str], Asked]:
-        """Return passage id -> key of its request, and what became of the requests."""
-        keys: dict[str, str] = {}
+    def _ask_about(self, passages: Passages, n_asked: int) -> tuple[_Keys, Asked]:
+        """Return the keys of the requests that were made, and what became of them."""
+        keys = _Keys()
 
         def wanted() -> Iterator[Wanted]:
             for request in self.requests(passages):
-                keys[request.wanted.item_id] = request.wanted.key
+                keys.append(request.wanted.key)
                 yield request.wanted
 
         result = self._ask(
@@ -191,18 +195,18 @@ class LLMWriter:
     def _is_asked(self, passage: Passage) -> bool:
         return self._asked is None or passage.id in self._asked
 
-    def _request(self, passages: Sequence[Passage], i: int) -> PlannedRequest:
-        passage = passages[i]
+    def _request(
+        self, before: Passage | None, passage: Passage, after: Passage | None
+    ) -> PlannedRequest:
         plan = self._plan(passage)
         language = self._languages.get(passage.document_id) or guess_language(passage.text)
-        before, after = (self._neighbour(passages, i, step) for step in (-1, 1))
         system, user = self.prompt.render(
             passage.text,
             title=passage.title,
             document_title=passage.heading_path[0] if passage.heading_path else "",
             heading_path=passage.heading_path,
-            previous=before,
-            next=after,
+            previous=self._shown_neighbour(passage, before),
+            next=self._shown_neighbour(passage, after),
             language=language_name(language),
             plan=plan,
             examples=self._shown_examples(passage),
@@ -214,12 +218,11 @@ class LLMWriter:
         n = self.questions_per_passage
         return plan_questions(passage.id, n, seed=self._seed, shares=self._shares)
 
-    def _neighbour(self, passages: Sequence[Passage], i: int, step: int) -> str:
+    def _shown_neighbour(self, passage: Passage, other: Passage | None) -> str:
         """Return the text of a neighbour in the same document, "" where there is none."""
-        if not self._neighbours or not 0 <= i + step < len(passages):
+        if not self._neighbours or other is None or other.document_id != passage.document_id:
             return ""
-        other = passages[i + step]
-        return other.text if other.document_id == passages[i].document_id else ""
+        return other.text
 
     def _shown_examples(self, passage: Passage) -> list[str]:
         n = min(self._n_examples, len(self._examples))
@@ -241,8 +244,8 @@ class LLMWriter:
             return self._questions(passage, parsed)
         failed = self.ledger.failure(key)
         if failed is not None:
-            return [_rejection_of_failure(passage, failed)]
-        return [] if call is None else [_rejection_of_reply(passage, call)]
+            return [rejection_of_failure(passage, failed)]
+        return [] if call is None else [rejection_of_reply(passage, call)]
 
     def _questions(self, passage: Passage, parsed: Sequence[ParsedQuestion]) -> list[Question]:
         plan = self._plan(passage)
@@ -257,22 +260,18 @@ class LLMWriter:
         return questions
 
 
-def _rejection_of_failure(passage: Passage, failed: FailedCall) -> Rejection:
-    if failed.reason == "refused":
-        detail = f"The provider refuses the request: {failed.detail}"
-        return Rejection(passage.id, "write", "refused", detail, passage.text[:2000])
-    tries = "1 try" if failed.tries == 1 else f"{failed.tries} tries"
-    detail = f"No answer after {tries}: {failed.reason}. {failed.detail} {RETRY}"
-    return Rejection(passage.id, "write", "gave_up", detail, passage.text[:2000])
+class _Keys:
+    """Keys in the order in which they came, packed."""
 
+    def __init__(self) -> None:
+        self._packed = bytearray()
 
-def _rejection_of_reply(passage: Passage, call: Call) -> Rejection:
-    reason, detail = "unparseable", "The reply holds no question that could be made out."
-    if call.answer.finish == "refusal":
-        reason, detail = "refused", "The model refuses to write questions about this passage."
-    elif call.answer.finish == "length":
-        detail = "The reply was cut off at the most tokens that it may have."
-    return Rejection(passage.id, "write", reason, f"{detail} {RETRY}", call.answer.text[:2000])
+    def append(self, key: str) -> None:
+        self._packed += bytes.fromhex(key)
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self._packed), KEY_BYTES):
+            yield self._packed[start : start + KEY_BYTES].hex()
 
 
 def _summary(result: Asked) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,11 @@ class Prompt:
         self._shown_as = shown_as
         self.uses_plan = "plan" in self._checked_variables()
         self.render("A passage.", plan=plan_questions("", 2), examples=["why?"], previous="Before.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a worker makes the same prompt: from its source, wherever the file lies."""
+        named = {"name": self.name, "kind": self.kind, "shown_as": self._shown_as}
+        return partial(Prompt, self._source, **named), ()
 
     def render(
         self,
