@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from homing.curation.homes import SPLITS, find_homes, question_digests
 from homing.dataset import Dataset
 from homing.types import Passage, Qrel, Query, Question, Rejection, query_id
-from homing.words import question_key
 
 Asked = tuple[Sequence[Query], Sequence[Qrel]]
 """Queries and their qrels, from `match_questions`."""
 
-SPLITS = ("train", "dev", "test")
 HELD_OUT = ("held_out", "It is about what a test question asks for.")
 
 
@@ -183,22 +184,19 @@ def _place_written(item: _Item, sides: Mapping[str, str]) -> Placed:
 
 def _without_repetitions(placed: Sequence[_Entry]) -> tuple[list[_Entry], Dropped]:
     """Return each question on one side alone: the test's, else dev's."""
-    home: dict[str, str] = {}
-    for split in SPLITS:
-        home |= {question_key(e.item.query.text): split for e in placed if e.split == split}
+    homes = find_homes(
+        question_digests([entry.item.query.text for entry in placed]),
+        np.array([SPLITS.index(entry.split) for entry in placed], dtype=np.int8),
+        np.array([entry.item.query.writer == "person" for entry in placed], dtype=bool),
+    )
     kept: list[_Entry] = []
     rejections = []
-    seen: set[str] = set()
-    for entry in placed:
-        key = question_key(entry.item.query.text)
-        if entry.split != home[key]:
-            detail = f"The same question is in {home[key]}."
-            rejections.append(_reject(entry.item, f"also_in_{home[key]}", detail))
-        elif key in seen and entry.item.query.writer != "person":
-            rejections.append(_reject(entry.item, "duplicate_question", "It was asked already."))
-        else:
-            seen.add(key)
+    for row, entry in enumerate(placed):
+        fault = homes.fault(row)
+        if fault is None:
             kept.append(entry)
+        else:
+            rejections.append(_reject(entry.item, *fault))
     return kept, rejections
 
 

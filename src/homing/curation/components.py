@@ -1,12 +1,19 @@
-"""Passages that must never be separated: near duplicates, and neighbours that share text."""
+"""Passages that must never be separated: near duplicates, and neighbours that share text.
+
+Memory: some 150 bytes a passage.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
+from homing.curation.spans import Spans, group_codes, spans_of
 from homing.curation.unionfind import UnionFind
-from homing.types import Passage
+from homing.types import IntArray, Passage
+
+Pairs = Iterator[tuple[int, int]]
 
 
 def find_components(passages: Sequence[Passage], groups: Mapping[str, str]) -> dict[str, str]:
@@ -19,22 +26,47 @@ def find_components(passages: Sequence[Passage], groups: Mapping[str, str]) -> d
     Args:
         groups: Passage id -> group id; a passage that is not in it is its own group.
     """
-    ordered = sorted(passages, key=lambda p: p.id)
-    components = UnionFind(len(ordered))
-    first: dict[str, int] = {}
-    for i, passage in enumerate(ordered):
-        components.join(i, first.setdefault(groups.get(passage.id, passage.id), i))
-    _join_overlapping(components, ordered)
-    found = {p.id: ordered[components.find(i)].id for i, p in enumerate(ordered)}
-    return {p.id: found[p.id] for p in passages}
+    components = component_rows(spans_of(passages), group_codes(passages, groups))
+    return {
+        passage.id: passages[row].id
+        for passage, row in zip(passages, components.tolist(), strict=True)
+    }
 
 
-def _join_overlapping(components: UnionFind, passages: Sequence[Passage]) -> None:
-    places = sorted((p.document_id, p.start, p.end, i) for i, p in enumerate(passages))
-    for _, members in groupby(places, key=lambda place: place[0]):
-        farthest, reaching = -1, -1
-        for _, start, end, i in members:
-            if start < farthest:
-                components.join(reaching, i)
-            if end > farthest:
-                farthest, reaching = end, i
+def component_rows(spans: Spans, groups: IntArray) -> IntArray:
+    """Return for each row the one that stands for its component; see `find_components`.
+
+    Args:
+        groups: Equal for rows of one group, int64 (n,).
+    """
+    ranks = spans.ranks()
+    components = UnionFind(len(spans))
+    for pairs in (_of_one_group(groups), _overlapping(spans)):
+        for a, b in pairs:
+            components.join(int(ranks[a]), int(ranks[b]))
+    roots = np.array(components.roots(), dtype=np.int64)
+    return spans.order[roots[ranks]]
+
+
+def _of_one_group(groups: IntArray) -> Pairs:
+    """Yield pairs of rows that chain the members of every group."""
+    order = np.argsort(groups, kind="stable")
+    alike = np.flatnonzero(groups[order[1:]] == groups[order[:-1]])
+    yield from zip(order[alike].tolist(), order[alike + 1].tolist(), strict=True)
+
+
+def _overlapping(spans: Spans) -> Pairs:
+    """Yield pairs of rows that chain the passages whose spans overlap.
+
+    A span that begins before the farthest end so far overlaps the one that reaches there, and so
+    does every span between the two.
+    """
+    order = np.lexsort((spans.ends, spans.starts, spans.documents))
+    if not len(order):
+        return
+    # Each document's offsets lie behind those of the one before it, so that one pass does for all.
+    _, document = np.unique(spans.documents[order], return_inverse=True)
+    offset = document.astype(np.int64) * (int(spans.ends.max()) + 2)
+    farthest = np.maximum.accumulate(spans.ends[order] + offset)
+    overlaps = np.flatnonzero((spans.starts[order] + offset)[1:] < farthest[:-1])
+    yield from zip(order[overlaps].tolist(), order[overlaps + 1].tolist(), strict=True)

@@ -6,28 +6,25 @@ the threshold. Candidates come from MinHash with locality-sensitive hashing (16 
 texts one word makes the difference ("Return the sine" and "Return the cosine"), so below
 `MIN_WORDS_NEAR` words the words must be equal, and below `MIN_WORDS_TITLE` the titles too.
 
-Cost: 100,000 passages of 200 words take under a minute and some 400 MB.
+Cost: 100,000 passages of 200 words take under a minute and some 400 MB. The sketches, which are
+most of both, can be made in parts and elsewhere, and lie in files that are mapped into memory;
+besides them `group_rows` takes some 200 bytes a passage.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.curation.shingles import ShingleSets, WordHashes, minhash, mix, shingle_sets
+from homing.curation.digests import first_rows
+from homing.curation.sketching import N_BANDS, Sketches, sketch_passages
 from homing.curation.unionfind import UnionFind
-from homing.types import Passage
-from homing.words import words_of
+from homing.types import IntArray, Passage
 
-MIN_WORDS_NEAR = 50
-MIN_WORDS_TITLE = 12
-N_BANDS = 16
-N_ROWS = 5
-SEED = 20_261
+THRESHOLD = 0.85
 MAX_COMPARED = 64
 MAX_VERIFIED = 4
 """Of each group in a bucket one passage is compared by its sketch, at most `MAX_COMPARED` of them,
@@ -35,7 +32,7 @@ the nearest in size; the likeliest `MAX_VERIFIED` are then verified. A bound on 
 thousands of passages share a template."""
 
 
-def find_groups(passages: Sequence[Passage], *, threshold: float = 0.85) -> dict[str, str]:
+def find_groups(passages: Sequence[Passage], *, threshold: float = THRESHOLD) -> dict[str, str]:
     """Return passage id -> group id, equal for exact and near duplicates.
 
     A passage that is alone has its own id as group id; otherwise the smallest id in the group
@@ -47,28 +44,33 @@ def find_groups(passages: Sequence[Passage], *, threshold: float = 0.85) -> dict
             in (0, 1].
     """
     ordered = sorted(passages, key=lambda p: p.id)
-    groups = UnionFind(len(ordered))
-    hashes = WordHashes()
-    first: dict[bytes, int] = {}
-    rows, long_texts = [], []
-    for i, passage in enumerate(ordered):
-        words = words_of(passage.text)
-        groups.join(i, first.setdefault(_exact_key(passage, words), i))
-        if len(words) >= MIN_WORDS_NEAR and groups.find(i) == i:
-            rows.append(i)
-            long_texts.append(hashes.of(words))
-    if long_texts:
-        _NearDuplicates(groups, rows, shingle_sets(long_texts), threshold).join()
-    return {passage.id: ordered[groups.find(i)].id for i, passage in enumerate(ordered)}
+    order = np.arange(len(ordered), dtype=np.int64)
+    groups = group_rows(sketch_passages(ordered), order, threshold=threshold)
+    return {p.id: ordered[row].id for p, row in zip(ordered, groups.tolist(), strict=True)}
 
 
-def _exact_key(passage: Passage, words: Sequence[str]) -> bytes:
-    """Return a digest that is equal for passages that say the same, word for word."""
-    if len(words) >= MIN_WORDS_TITLE:
-        content = " ".join(words)
-    else:
-        content = "\0".join([passage.title.casefold(), *passage.text.casefold().split()])
-    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
+def group_rows(sketches: Sketches, order: IntArray, *, threshold: float = THRESHOLD) -> IntArray:
+    """Return for each passage the row of the one that stands for its group, int64 (n,).
+
+    Args:
+        sketches: Of all passages.
+        order: Their rows in the order of their ids.
+        threshold: See `find_groups`.
+    """
+    n = len(order)
+    ranks = np.empty(n, dtype=np.int64)
+    ranks[order] = np.arange(n)
+    first = first_rows(sketches.keys[order])
+    groups = UnionFind(n)
+    for rank in np.flatnonzero(first != np.arange(n)).tolist():
+        groups.join(int(first[rank]), rank)
+    # Of equal texts one is compared; the others are in its group whatever comes out.
+    long_ranks = ranks[sketches.long]
+    chosen = np.flatnonzero(first[long_ranks] == long_ranks)
+    chosen = chosen[np.argsort(long_ranks[chosen])]
+    if len(chosen):
+        _NearDuplicates(groups, long_ranks[chosen], sketches, chosen, threshold).join()
+    return order[np.array(groups.roots(), dtype=np.int64)[ranks]]
 
 
 class _NearDuplicates:
@@ -76,18 +78,24 @@ class _NearDuplicates:
 
     Args:
         groups: Where they are joined.
-        rows: The number of each text in `groups`.
-        shingles: Of the same texts.
+        ranks: The number of each text in `groups`, ascending.
+        sketches: Of these texts and others.
+        chosen: The position of each text among those that are long.
     """
 
     def __init__(
-        self, groups: UnionFind, rows: Sequence[int], shingles: ShingleSets, threshold: float
+        self,
+        groups: UnionFind,
+        ranks: IntArray,
+        sketches: Sketches,
+        chosen: IntArray,
+        threshold: float,
     ) -> None:
         self.groups = groups
-        self.rows = rows
-        self.shingles = shingles
-        self.sizes = shingles.sizes().tolist()
-        self.sketches = minhash(shingles, N_BANDS * N_ROWS, SEED)
+        self.ranks: list[int] = ranks.tolist()
+        self.sketches = sketches
+        self.chosen = chosen
+        self.sizes: list[int] = sketches.shingles.sizes()[chosen].tolist()
         self.threshold = threshold
 
     def join(self) -> None:
@@ -95,25 +103,25 @@ class _NearDuplicates:
 
         More are missed where thousands of texts share a template; see `MAX_COMPARED`.
         """
-        for band in range(0, N_BANDS * N_ROWS, N_ROWS):
-            keys = np.zeros(len(self.rows), dtype=np.uint64)
-            for column in range(band, band + N_ROWS):
-                keys = mix(keys ^ self.sketches[:, column])
-            for bucket in _buckets(keys, self.sizes):
+        for band in range(N_BANDS):
+            for bucket in _buckets(self.sketches.bands[self.chosen, band], self.sizes):
                 self._join_bucket(bucket)
 
     def _join_bucket(self, bucket: Sequence[int]) -> None:
         """Join what is alike in one bucket, which is sorted by size, smallest first."""
         latest: dict[int, int] = {}
         for i in bucket:
-            group = self.rows[i]
+            group = self.ranks[i]
             for j in self._likeliest(i, list(islice(reversed(latest.values()), MAX_COMPARED))):
-                apart = self.groups.find(group) != self.groups.find(self.rows[j])
-                if apart and self.shingles.jaccard(i, j) >= self.threshold:
-                    self.groups.join(group, self.rows[j])
+                apart = self.groups.find(group) != self.groups.find(self.ranks[j])
+                if apart and self._jaccard(i, j) >= self.threshold:
+                    self.groups.join(group, self.ranks[j])
             root = self.groups.find(group)
             latest.pop(root, None)
             latest[root] = i
+
+    def _jaccard(self, i: int, j: int) -> float:
+        return self.sketches.shingles.jaccard(int(self.chosen[i]), int(self.chosen[j]))
 
     def _likeliest(self, i: int, others: list[int]) -> list[int]:
         """Return up to `MAX_VERIFIED` of the others that may reach the threshold."""
@@ -121,8 +129,9 @@ class _NearDuplicates:
         large_enough = [j for j in others if self.sizes[j] >= smallest]
         if len(large_enough) <= MAX_VERIFIED:
             return large_enough
-        n_equal = (self.sketches[large_enough] == self.sketches[i]).sum(axis=1)
-        best = np.argsort(-n_equal, kind="stable")[:MAX_VERIFIED]
+        sketches = self.sketches.minhash
+        is_equal = sketches[self.chosen[large_enough]] == sketches[self.chosen[i]]
+        best = np.argsort(-is_equal.sum(axis=1), kind="stable")[:MAX_VERIFIED]
         return [large_enough[k] for k in best]
 
 

@@ -10,9 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from homing.curation.boilerplate import boilerplate_reason
 from homing.curation.languages import other_language
 from homing.curation.rejections import reject
+from homing.curation.repetitions import content_keys, find_repetitions
+from homing.curation.spans import codes_of
 from homing.language import guess_language
 from homing.types import Passage, Question, Rejection, passage_input
 from homing.words import content_words
@@ -21,7 +25,6 @@ MIN_CONTENT_WORDS = 2
 MAX_WORDS = 64
 MIN_LETTERS = 0.5
 MIN_DEFINED_LETTERS = 5
-MAX_ASKED_OF = 2
 GARBLED = re.compile("\ufffd|\\(cid:\\d+\\)|[\ue000-\uf8ff]|(\\S)\\1{9,}")
 ABOUT_THE_CONTEXT = re.compile(
     r"\b(?:according to|based on|as (?:described|mentioned|stated|discussed) in|"
@@ -69,16 +72,17 @@ def filter_questions(
         passages: Passage id -> passage.
         groups: Passage id -> group id, from `find_groups`.
     """
+    about = {key: AskedAbout.of(passages[key]) for key in _asked(questions, passages)}
+    faults = [find_fault(question, about.get(question.passage_id)) for question in questions]
+    names = [(groups or {}).get(q.passage_id, q.passage_id) for q in questions]
+    codes = codes_of(names)
+    keys = content_keys(question.text for question in questions)
+    repeated = find_repetitions(keys, codes, np.array([fault is None for fault in faults], bool))
+    name_of = dict(zip(codes.tolist(), names, strict=True))
     kept: list[Question] = []
     rejections: list[Rejection] = []
-    asked = {key: _Asked.about(passages[key]) for key in _asked(questions, passages)}
-    repetitions = _Repetitions(questions, groups or {})
-    for question in questions:
-        fault = (
-            _fault_of_form(question.text)
-            or _fault_of_passage(question, asked.get(question.passage_id))
-            or repetitions.fault(question)
-        )
+    for row, (question, fault) in enumerate(zip(questions, faults, strict=True)):
+        fault = fault or repeated.fault(row, name_of.__getitem__)
         if fault is None:
             kept.append(question)
             continue
@@ -88,10 +92,11 @@ def filter_questions(
 
 
 Fault = tuple[str, str]
+"""Reason and detail."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class AskedAbout:
     """A passage that was asked about, with what is found out about it once.
 
     Attributes:
@@ -104,8 +109,18 @@ class _Asked:
     language: str
 
     @classmethod
-    def about(cls, passage: Passage) -> _Asked:
+    def of(cls, passage: Passage) -> AskedAbout:
+        """Return what there is to know of a passage before questions about it are looked at."""
         return cls(passage, boilerplate_reason(passage), guess_language(passage.text))
+
+
+def find_fault(question: Question, about: AskedAbout | None) -> Fault | None:
+    """Return why a question is not worth keeping, whatever other questions there are.
+
+    Args:
+        about: Its passage; None where that is not in the corpus.
+    """
+    return _fault_of_form(question.text) or _fault_of_passage(question, about)
 
 
 def _asked(questions: Sequence[Question], passages: Mapping[str, Passage]) -> set[str]:
@@ -131,7 +146,7 @@ def _fault_of_form(text: str) -> Fault | None:
     return None
 
 
-def _fault_of_passage(question: Question, asked: _Asked | None) -> Fault | None:
+def _fault_of_passage(question: Question, asked: AskedAbout | None) -> Fault | None:
     """Return reason and detail of a question that its passage makes useless."""
     if asked is None:
         detail = f"Its passage {question.passage_id!r} is not in the corpus."
@@ -150,36 +165,3 @@ def _fault_of_passage(question: Question, asked: _Asked | None) -> Fault | None:
         detail = f"It is in another language ({language}) than its passage ({asked.language})."
         return "wrong_language", detail
     return None
-
-
-class _Repetitions:
-    """Which questions were asked before, and of how many different passages."""
-
-    def __init__(self, questions: Sequence[Question], groups: Mapping[str, str]) -> None:
-        self._groups = groups
-        self._seen: dict[frozenset[str], str] = {}
-        self._kept: set[frozenset[str]] = set()
-        self._asked_of: dict[frozenset[str], set[str]] = {}
-        for question in questions:
-            self._asked_of.setdefault(_key(question), set()).add(self._group(question))
-
-    def _group(self, question: Question) -> str:
-        return self._groups.get(question.passage_id, question.passage_id)
-
-    def fault(self, question: Question) -> Fault | None:
-        """Return reason and detail of a repetition; notes a question that is none."""
-        key, group = _key(question), self._group(question)
-        n_asked_of = len(self._asked_of[key])
-        if n_asked_of > MAX_ASKED_OF:
-            return "ambiguous_question", f"{n_asked_of} different passages were asked this."
-        first = self._seen.setdefault(key, group)
-        if first != group:
-            return "ambiguous_question", f"Passage {first} was asked this, too, and keeps it."
-        if key in self._kept:
-            return "duplicate_question", "The same passage, or one like it, was asked this before."
-        self._kept.add(key)
-        return None
-
-
-def _key(question: Question) -> frozenset[str]:
-    return frozenset(content_words(question.text))

@@ -21,3 +21,7 @@ class UnionFind:
         """Make one set of the sets of `a` and `b`."""
         low, high = sorted((self.find(a), self.find(b)))
         self._parent[high] = low
+
+    def roots(self) -> list[int]:
+        """Return for each number the smallest member of its set."""
+        return [self.find(item) for item in range(len(self._parent))]
