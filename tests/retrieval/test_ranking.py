@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from homing.retrieval import ranking
-from homing.retrieval.ranking import RunningTop, top_k
+from homing.retrieval.ranking import RunningTop, merge_top, top_k
 
 few_values = st.sampled_from([-2.0, -0.5, -0.0, 0.0, 0.25, 0.5, 3.0, float("inf"), float("-inf")])
 score_tables = hnp.arrays(
@@ -79,3 +79,14 @@ def test_what_comes_within_the_margin_waits_for_its_real_score():
     found, scores = top.result()
     assert found.tolist() == [[0, 1]]
     assert scores == pytest.approx(np.array([[0.56, 0.51]]))
+
+
+@given(scores=score_tables, k=st.integers(1, 15), cut=st.integers(0, 60), turned=st.booleans())
+def test_what_was_found_in_two_parts_is_merged_as_if_it_had_been_one(
+    scores: np.ndarray, k: int, cut: int, turned: bool
+) -> None:
+    left, right = top_k(scores[:, :cut], k), top_k(scores[:, cut:], k)
+    right[0][right[0] >= 0] += min(cut, scores.shape[1])
+    merged = merge_top(right, left) if turned else merge_top(left, right)
+    for ours, whole in zip(merged, top_k(scores, k), strict=True):
+        np.testing.assert_array_equal(ours, whole)

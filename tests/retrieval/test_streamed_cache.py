@@ -81,3 +81,30 @@ def test_a_damaged_part_is_embedded_anew(tmp_path: Path) -> None:
         streamed = StreamedCache(inner := Counting(), tmp_path)
         assert len(streamed.encode_passages(TEXTS[:5])) == 5
         assert inner.asked == TEXTS[:5]
+
+
+def test_passages_kept_together_lie_in_one_part_in_their_order(tmp_path: Path) -> None:
+    CachedEncoder(Counting(), tmp_path).encode_passages(TEXTS[5:8])
+    inner = Counting()
+    texts = [*TEXTS[:10], TEXTS[0]]
+    path = StreamedCache(inner, tmp_path).keep_together(texts)
+    assert inner.asked == [*TEXTS[:5], *TEXTS[8:10]]
+    expected = Counting().encode_passages(texts)
+    with np.load(path) as part:
+        np.testing.assert_array_equal(part["vectors"], expected)
+    again = Counting()
+    assert StreamedCache(again, tmp_path).keep_together(texts) == path
+    np.testing.assert_array_equal(CachedEncoder(again, tmp_path).encode_passages(texts), expected)
+    assert again.asked == []
+
+
+def test_a_damaged_part_of_passages_kept_together_is_made_again(tmp_path: Path) -> None:
+    path = StreamedCache(Counting(), tmp_path).keep_together(TEXTS)
+    raw = bytearray(path.read_bytes())
+    raw[-400] ^= 0xFF
+    path.write_bytes(raw)
+    inner = Counting()
+    assert StreamedCache(inner, tmp_path).keep_together(TEXTS) == path
+    assert inner.asked == TEXTS
+    with np.load(path) as part:
+        np.testing.assert_array_equal(part["vectors"], Counting().encode_passages(TEXTS))

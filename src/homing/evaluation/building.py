@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from homing.dataset import Dataset
+from homing.dataset.texts import texts_of
 from homing.errors import HomingError, MissingDependencyError, ModelNotFoundError, UsageError
 from homing.evaluation.choosing import DevScores, choose, dev_questions
 from homing.evaluation.contenders import Contender
@@ -58,6 +59,8 @@ from homing.types import Encoder, Retriever, Run
 from homing.workspace.disk import hash_file
 
 T = TypeVar("T")
+Searched = Callable[[Encoder], DenseRetriever | None]
+"""Returns the corpus searched by an encoder, or None for an encoder that it does not know."""
 _FINDERS: Mapping[type, Callable[[str], ExportedFiles]] = {Onnx: find_onnx, OpenVino: find_openvino}
 
 
@@ -80,6 +83,7 @@ class Builder:
         language: str = "",
         base_url: str | None = None,
         ledger: Path | None = None,
+        searched: Searched | None = None,
     ) -> None:
         """Look every contender up, so that one that cannot be had costs none of the others' time.
 
@@ -93,6 +97,7 @@ class Builder:
             language: For BM25; "" guesses.
             base_url: Where endpoints answer that name no address of their own.
             ledger: The file that keeps the vectors that endpoints were paid for; None keeps none.
+            searched: Makes retrievers of encoders; what it makes none of is made here.
 
         Raises:
             ModelNotFoundError: A model cannot be had.
@@ -106,7 +111,8 @@ class Builder:
         self._language = language
         self._base_url = base_url
         self._ledger = ledger
-        self._texts = dataset.passage_texts()
+        self._searched = searched
+        self._texts = texts_of(dataset)
         self._dataset = dataset
         self._runs: dict[str, Run] = {}
         self._endpoints: dict[str, EndpointEncoder] = {}
@@ -184,8 +190,12 @@ class Builder:
         if isinstance(encoder, TruncatedEncoder):
             # What is kept is whole: the same vectors serve every length.
             whole = CachedEncoder(encoder.encoder, folder)
-            return DenseRetriever(TruncatedEncoder(whole, encoder.dimensions), self._texts)
-        return DenseRetriever(CachedEncoder(encoder, folder), self._texts)
+            return self._dense(TruncatedEncoder(whole, encoder.dimensions))
+        return self._dense(CachedEncoder(encoder, folder))
+
+    def _dense(self, encoder: Encoder) -> DenseRetriever:
+        made = self._searched(encoder) if self._searched else None
+        return made or DenseRetriever(encoder, self._texts)
 
     def _encoder(self, contender: Contender) -> Encoder:
         named = contender.parsed
@@ -222,7 +232,7 @@ class Builder:
                 f"{spec.folder} was made for {adapter.base_model}."
             )
         adapted = AdaptedEncoder(member.encoder, adapter)
-        return DenseRetriever(adapted, self._texts, member.vectors)
+        return DenseRetriever(adapted, self._texts, member.vectors, member.find)
 
 
 def _resolved(contender: Contender) -> Spec | None:

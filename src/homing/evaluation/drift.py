@@ -11,6 +11,7 @@ from importlib import resources
 import numpy as np
 
 from homing.retrieval.search import top_k
+from homing.retrieval.stacked import Vectors
 from homing.types import Drift, Encoder, FloatArray, IntArray, Values
 
 MAX_SAMPLE = 5_000
@@ -19,10 +20,12 @@ N_NEIGHBOURS = 10
 SAME = 1e-6
 """Parts of a unit vector that differ by less are the same but for rounding."""
 _BLOCK = 512
+_ROWS = 65_536
+"""Of vectors in files that are looked at together."""
 
 
 def measure_drift(
-    base_vectors: FloatArray, tuned_vectors: FloatArray, *, probe: float | None = None
+    base_vectors: Vectors, tuned_vectors: Vectors, *, probe: float | None = None
 ) -> Drift:
     """Return how the tuned model's vectors of the same passages differ from the base model's.
 
@@ -41,8 +44,7 @@ def measure_drift(
         raise ValueError(
             f"Vectors of shape {base_vectors.shape} and {tuned_vectors.shape} cannot be compared."
         )
-    cosines = np.einsum("ij,ij->i", base_vectors, tuned_vectors, dtype=np.float64)
-    cosines = np.clip(cosines, -1.0, 1.0)  # of unit vectors, but for rounding
+    cosines = np.clip(_cosines(base_vectors, tuned_vectors), -1.0, 1.0)  # but for rounding
     rows = _sample(len(base_vectors))
     return Drift(
         mean_cosine=float(cosines.mean()),
@@ -96,7 +98,15 @@ def _ranks(values: FloatArray) -> Values:
     return ranks
 
 
-def _are_same(base: FloatArray, tuned: FloatArray) -> bool:
+def _cosines(base: Vectors, tuned: Vectors) -> Values:
+    """Return the cosine of each vector before and after, float64 (n,)."""
+    blocks = (slice(start, start + _ROWS) for start in range(0, len(base), _ROWS))
+    return np.concatenate(
+        [np.einsum("ij,ij->i", base[rows], tuned[rows], dtype=np.float64) for rows in blocks]
+    )
+
+
+def _are_same(base: Vectors, tuned: Vectors) -> bool:
     blocks = (slice(start, start + _BLOCK) for start in range(0, len(base), _BLOCK))
     return all(np.allclose(base[rows], tuned[rows], rtol=0, atol=SAME) for rows in blocks)
 

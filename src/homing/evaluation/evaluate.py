@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from homing.dataset import Dataset
+from homing.dataset.texts import texts_of
 from homing.errors import UsageError
-from homing.evaluation.building import Builder
+from homing.evaluation.building import Builder, Searched
 from homing.evaluation.certainty import compare
 from homing.evaluation.contenders import Contender, in_building_order
 from homing.evaluation.files import load_evaluation, save_evaluation
@@ -63,6 +64,7 @@ def evaluate(
     ledger: Path | None = None,
     document_paths: Mapping[str, str] | None = None,
     on_built: Callable[[str, Retriever], None] | None = None,
+    searched: Searched | None = None,
 ) -> Evaluation:
     """Return how every contender did on the questions of one split, over the whole corpus.
 
@@ -81,6 +83,7 @@ def evaluate(
         ledger: The file that keeps the vectors that endpoints were paid for; None keeps none.
         document_paths: Document id -> path, by which slices are called; else they go by the id.
         on_built: Called with each contender's name and its retriever, which has answered.
+        searched: Makes retrievers of encoders, such as over vectors too many for memory.
 
     Raises:
         UsageError: If the split, the baseline or the contenders are not sound.
@@ -100,6 +103,7 @@ def evaluate(
         language=language,
         base_url=base_url,
         ledger=ledger,
+        searched=searched,
     )
     found = _search_all(dataset, ordered, list(relevant), builder)
     if on_built is not None:
@@ -201,7 +205,7 @@ def _measured(
 
 def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[str, Measured]:
     qrels, groups = dataset.qrels[split], dataset.groups
-    tokens = [estimate_tokens(text) for text in dataset.passage_texts()]
+    tokens = [estimate_tokens(text) for text in texts_of(dataset)]
     measured = {
         name: measure_run(
             run, qrels, groups=groups, names=(*ALL_MEASURES, BUDGET), passage_tokens=tokens

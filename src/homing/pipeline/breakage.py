@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.dataset import Dataset
+from homing.dataset.texts import texts_of
 from homing.errors import UsageError
 from homing.evaluation.costs import measure_costs
 from homing.evaluation.drift import measure_drift, probe_correlation
@@ -100,7 +101,7 @@ def with_measured_costs(
     """Return the evaluation with what each contender costs on this machine, timed now."""
     questions = [dataset.queries[query_id].text for query_id in evaluation.query_ids]
     here = {n: r for n, r in built.items() if not isinstance(r, RecordedRetriever)}
-    costs = measure_costs(here, dataset.passage_texts(), questions)
+    costs = measure_costs(here, texts_of(dataset), questions)
     return replace(evaluation, costs={n: costs[n] for n in evaluation.contenders if n in costs})
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
+from homing.retrieval.postings import Postings, index_terms
 from homing.types import FloatArray
 
-K1 = 1.5
-B = 0.75
 STEMMERS = {
     "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german",
     "el": "greek", "en": "english", "eo": "esperanto", "es": "spanish", "et": "estonian",
@@ -42,6 +40,7 @@ class BM25Retriever:
     Attributes:
         n_passages: Size of the corpus.
         language: Two-letter code by which words are found.
+        postings: The index.
     """
 
     def __init__(self, texts: Sequence[str], language: str = "") -> None:
@@ -52,33 +51,32 @@ class BM25Retriever:
             language: Two-letter code; "" takes Chinese or Japanese where that script prevails,
                 else English.
         """
-        import bm25s
+        language = language or guess_language(texts)
+        tokenize = tokenizer_for(language)
+        self._hold(index_terms(tokenize(text) for text in texts), language)
 
-        self.n_passages = len(texts)
-        self.language = language or guess_language(texts)
-        self._tokenize = tokenizer_for(self.language)
-        tokens = [self._tokenize(text) for text in texts]
-        self._index: Any = None
-        # The library cannot index a corpus in which no word is left.
-        if any(tokens):
-            self._index = bm25s.BM25(k1=K1, b=B, method="lucene")
-            self._index.index(tokens, show_progress=False)
+    @classmethod
+    def over(cls, postings: Postings, language: str) -> BM25Retriever:
+        """Return the retriever of an index that was made before, of texts in a language."""
+        retriever = cls.__new__(cls)
+        retriever._hold(postings, language)
+        return retriever
+
+    def _hold(self, postings: Postings, language: str) -> None:
+        self.postings, self.language = postings, language
+        self.n_passages = postings.n_passages
+        self._tokenize = tokenizer_for(language)
 
     @property
     def index_bytes(self) -> int:
         """Return the bytes of the arrays that hold the postings; the vocabulary is not counted."""
-        arrays = self._index.scores.values() if self._index is not None else ()
-        return sum(int(array.nbytes) for array in arrays if isinstance(array, np.ndarray))
+        return self.postings.n_bytes
 
     def scores(self, queries: Sequence[str]) -> FloatArray:
         """Return BM25 scores, float32 (n_queries, n_passages), 0.0 where no word is shared."""
         scores = np.zeros((len(queries), self.n_passages), dtype=np.float32)
-        if self._index is None:
-            return scores
         for row, query in enumerate(queries):
-            known = [t for t in self._tokenize(query) if t in self._index.vocab_dict]
-            if known:
-                scores[row] = self._index.get_scores(known)
+            self.postings.add(self._tokenize(query), scores[row])
         return scores
 
 
@@ -121,10 +119,15 @@ def character_pairs(text: str) -> list[str]:
 
 def guess_language(texts: Sequence[str]) -> str:
     """Return "zh" or "ja" where such characters make up a third of the text, else "en"."""
-    sample = "".join(text[:500] for text in texts[:: max(1, len(texts) // 200)])
+    sample = "".join(text[:500] for text in texts[:: sample_step(len(texts))])
     if not sample or 3 * len(_HAN_OR_KANA.findall(sample)) < len(sample):
         return "en"
     return "ja" if 20 * len(_KANA.findall(sample)) > len(sample) else "zh"
+
+
+def sample_step(n_texts: int) -> int:
+    """Return of how many texts `guess_language` looks at one; it looks at all that it selected."""
+    return max(1, n_texts // 200)
 
 
 def _english_stop_words() -> frozenset[str]:

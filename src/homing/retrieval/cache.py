@@ -15,10 +15,12 @@ import numpy as np
 
 from homing.dataset.tables import atomic
 from homing.progress import say
+from homing.retrieval.array_files import padding_before
 from homing.types import Encoder, FloatArray, passage_key
 
-TEXTS_IN_PART = 16_384
-"""New texts embedded between two parts: what a crash can cost at most."""
+TEXTS_IN_PART = 8_192
+"""New texts embedded between two parts: what a crash can cost at most. The rows of a row group, so
+that a corpus falls into the same batches wherever it is embedded."""
 KEY_DIGITS = 32
 """Of an encoder's key, as the name of its subfolder."""
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
@@ -114,18 +116,32 @@ class CachedEncoder:
         """Return the file that now holds the vectors, None where none are kept."""
         if self.folder is None:
             return None
-        name = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
-        path = self.folder / key[:KEY_DIGITS] / f"part-{name}.npz"
-        rows = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
+        path = self.folder / key[:KEY_DIGITS] / part_name(digests)
         try:
-            with atomic(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, digests=rows, vectors=vectors)
+            write_part(path, digests, vectors)
         except OSError as error:
             # Losing the cache costs time, not results.
             say(f"Vectors cannot be kept in {self.folder} ({error}); going on without.")
             self.folder = None
             return None
         return path
+
+
+def part_name(digests: Sequence[Digest]) -> str:
+    """Return the name of the file that holds these vectors in this order."""
+    return f"part-{hashlib.sha256(b''.join(digests)).hexdigest()[:16]}.npz"
+
+
+def write_part(path: Path, digests: Sequence[Digest], vectors: FloatArray) -> None:
+    """Write vectors and their names, whole or not at all.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    rows = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
+    padding = padding_before("vectors", ("digests", rows.nbytes))
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, digests=rows, padding=padding, vectors=vectors)
 
 
 def text_digest(key: str, side: str, text: str) -> Digest:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from homing.retrieval.nearest import nearest
+from homing.retrieval.stacked import StackedVectors, Vectors
 from homing.types import Encoder, FloatArray, IntArray
+
+Find = Callable[[FloatArray, Vectors, int], tuple[IntArray, FloatArray]]
+"""Returns what `nearest` returns, wherever the work is done."""
 
 
 class DenseRetriever:
@@ -17,23 +21,33 @@ class DenseRetriever:
     """
 
     def __init__(
-        self, encoder: Encoder, texts: Sequence[str], vectors: FloatArray | None = None
+        self,
+        encoder: Encoder,
+        texts: Sequence[str] = (),
+        vectors: Vectors | None = None,
+        find: Find = nearest,
     ) -> None:
         """Embed the corpus.
 
         Args:
-            texts: What `passage_input` gives for each passage, in corpus order.
+            texts: What `passage_input` gives for each passage, in corpus order; not looked at where
+                there are vectors.
             vectors: What the encoder gives for them, where that is at hand.
+            find: Searches the vectors.
         """
         self.encoder = encoder
-        self.n_passages = len(texts)
-        self.vectors = encoder.encode_passages(texts) if vectors is None else vectors
+        self.vectors: Vectors = encoder.encode_passages(texts) if vectors is None else vectors
+        self.n_passages = len(self.vectors)
+        self.find = find
 
     def scores(self, queries: Sequence[str]) -> FloatArray:
         """Return cosine similarities, float32 (n_queries, n_passages), in [-1, 1]."""
-        similarities: FloatArray = self.encoder.encode_queries(queries) @ self.vectors.T
+        asked = self.encoder.encode_queries(queries)
+        if isinstance(self.vectors, StackedVectors):
+            return self.vectors.dot(asked)
+        similarities: FloatArray = asked @ self.vectors.T
         return similarities
 
     def search(self, queries: Sequence[str], k: int) -> tuple[IntArray, FloatArray]:
         """Return positions and cosine similarities of the `k` best passages, (n_queries, k)."""
-        return nearest(self.encoder.encode_queries(queries), self.vectors, k)
+        return self.find(self.encoder.encode_queries(queries), self.vectors, k)

@@ -16,6 +16,7 @@ from itertools import repeat
 import numpy as np
 
 from homing.retrieval.ranking import TILE_SCORES, RunningTop, rows_at_once
+from homing.retrieval.stacked import Vectors
 from homing.types import FloatArray, IntArray
 
 WIDEST_TILE = 65_536
@@ -23,7 +24,7 @@ _PAIRS = 4096
 _FEW_ROWS = 64
 
 
-def nearest(queries: FloatArray, vectors: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+def nearest(queries: FloatArray, vectors: Vectors, k: int) -> tuple[IntArray, FloatArray]:
     """Return positions and dot products of the `k` nearest vectors for each query, best first.
 
     Equal products, rounded to float32, keep the order of `vectors`; where there are fewer than
@@ -33,7 +34,8 @@ def nearest(queries: FloatArray, vectors: FloatArray, k: int) -> tuple[IntArray,
 
     Args:
         queries: Unit vectors, (n, dimensions).
-        vectors: Unit vectors, (m, dimensions); float32 is best. May be a memory-mapped file.
+        vectors: Unit vectors, (m, dimensions); float32 is best. May be a memory-mapped
+            file, or several.
         k: How many to find.
 
     Raises:
@@ -65,7 +67,7 @@ def tile_shape(n_queries: int, n_vectors: int, k: int) -> tuple[int, int]:
 
 def _nearest(
     queries: FloatArray,
-    vectors: FloatArray,
+    vectors: Vectors,
     k: int,
     scratch: FloatArray,
     pool: ThreadPoolExecutor,
@@ -87,9 +89,7 @@ def _nearest(
     return np.concatenate([p for p, _ in found]), np.concatenate([s for _, s in found])
 
 
-def _settled(
-    top: RunningTop, queries: FloatArray, vectors: FloatArray
-) -> tuple[IntArray, FloatArray]:
+def _settled(top: RunningTop, queries: FloatArray, vectors: Vectors) -> tuple[IntArray, FloatArray]:
     """Return the `k` best of what a `RunningTop` kept, by products in double precision."""
     rows, positions = top.kept()
     exact = np.empty(len(rows), dtype=np.float32)

@@ -46,6 +46,23 @@ def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     return positions, best
 
 
+def merge_top(
+    first: tuple[IntArray, FloatArray], second: tuple[IntArray, FloatArray]
+) -> tuple[IntArray, FloatArray]:
+    """Return the best of two findings, each row by row: as many of each as `first` has columns.
+
+    Exact, with ties to the lower position, in whatever order findings are merged.
+
+    Args:
+        first: Positions, -1 for none, and scores, both (n, k), as `top_k` gives them.
+        second: The same of other passages, positions counted over all.
+    """
+    k = first[0].shape[1]
+    keys = np.concatenate([_found_keys(*first), _found_keys(*second)], axis=1)
+    keys.sort(axis=1)
+    return _found(keys[:, :k])
+
+
 def rows_at_once(k: int) -> int:
     """Return how many rows share a `RunningTop`: many for speed, 64 MB of keys at most."""
     return max(1, min(_ROWS, 64 * 2**20 // (16 * (k + SPARE))))
@@ -148,11 +165,7 @@ class RunningTop:
     def result(self) -> tuple[IntArray, FloatArray]:
         """Return positions and scores of the `k` best of each row; -1 and -inf where too few."""
         self._settle()
-        best = self._keys[:, : self.k]
-        is_empty = best == _NOTHING
-        positions, scores = best & _POSITION, _scores(best)
-        positions[is_empty], scores[is_empty] = -1, -np.inf
-        return positions, scores
+        return _found(self._keys[:, : self.k])
 
 
 def _thin_out(
@@ -164,6 +177,19 @@ def _thin_out(
         best = np.argpartition(_keys(scores[row], columns), n_most)[:n_most]
         passes[row] = False
         passes[row, best] = True
+
+
+def _found(keys: IntArray) -> tuple[IntArray, FloatArray]:
+    """Return positions and scores of keys; -1 and -inf for `_NOTHING`."""
+    is_empty = keys == _NOTHING
+    positions, scores = keys & _POSITION, _scores(keys)
+    positions[is_empty], scores[is_empty] = -1, -np.inf
+    return positions, scores
+
+
+def _found_keys(positions: IntArray, scores: FloatArray) -> IntArray:
+    """Return the keys that `_found` took apart."""
+    return np.where(positions < 0, _NOTHING, _keys(scores, positions))
 
 
 def _keys(scores: FloatArray, positions: IntArray) -> IntArray:

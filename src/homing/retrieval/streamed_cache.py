@@ -7,14 +7,23 @@ each vector that is kept on disk, and the two parts that were read last.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.progress import say
-from homing.retrieval.cache import DAMAGED, CachedEncoder, Digest, text_digest
+from homing.retrieval.cache import (
+    DAMAGED,
+    KEY_DIGITS,
+    TEXTS_IN_PART,
+    CachedEncoder,
+    Digest,
+    part_name,
+    text_digest,
+    write_part,
+)
 from homing.types import Encoder, FloatArray
 
 PARTS_IN_MEMORY = 2
@@ -28,8 +37,35 @@ class StreamedCache(CachedEncoder):
     def __init__(self, encoder: Encoder, folder: Path) -> None:
         """Wrap an encoder; vectors are kept in `folder`, in a subfolder for each encoder key."""
         super().__init__(encoder, folder)
+        self._folder = folder
         self._parts: dict[str, dict[Path, Starts]] = {}
         self._open: OrderedDict[Path, dict[Digest, FloatArray]] = OrderedDict()
+
+    def keep_together(self, texts: Sequence[str]) -> Path:
+        """Return the part that holds the vectors of these passages and no others, in their order.
+
+        Those that are kept elsewhere are copied, and only what is new is embedded.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        key = self.passage_key
+        if key not in self._parts:
+            self._find_parts(key)
+        digests = [text_digest(key, "passage", text) for text in texts]
+        path = self._folder / key[:KEY_DIGITS] / part_name(digests)
+        if path in self._parts[key] and self._load_part(path):
+            return path
+        kept = self._kept(key, digests)
+        missing = {d: t for d, t in zip(digests, texts, strict=True) if d not in kept}
+        new = list(missing)
+        for start in range(0, len(new), TEXTS_IN_PART):
+            part = new[start : start + TEXTS_IN_PART]
+            vectors = self.encoder.encode_passages([missing[digest] for digest in part])
+            kept.update(zip(part, vectors, strict=True))
+        write_part(path, digests, self._in_order(digests, kept))
+        self._parts[key][path] = _starts(digests)
+        return path
 
     def _look_up(
         self,
@@ -50,6 +86,9 @@ class StreamedCache(CachedEncoder):
             path = self._write_part(key, new, vectors)
             if path is not None:
                 self._parts[key][path] = _starts(new)
+        return self._in_order(digests, kept)
+
+    def _in_order(self, digests: Sequence[Digest], kept: Mapping[Digest, FloatArray]) -> FloatArray:
         found = np.empty((len(digests), self.dimensions), dtype=np.float32)
         for row, digest in enumerate(digests):
             found[row] = kept[digest]

@@ -12,26 +12,52 @@ most `BLOCK_BYTES`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
 from homing.dataset import Dataset
+from homing.dataset.texts import texts_of
 from homing.retrieval.bm25 import BM25Retriever
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.fusion import weighted_mean, z_scores
 from homing.retrieval.search import queries_in_block, top_k
 from homing.training.examples import Example
-from homing.types import Encoder, FloatArray, IntArray, Query
+from homing.types import Encoder, FloatArray, IntArray
 
 CEILING = 0.95
 DEPTH = 100
 """Candidates of a question that are looked at, at most."""
 TABLES = 4
 """Tables of scores that are in memory at a time: of words, of vectors, both comparable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a search found for some questions, row by row.
+
+    Attributes:
+        order: Positions of the passages, best first, int64 (n, depth).
+        cosines: What the encoder says of them, float32 (n, depth).
+        best: Its cosine for the answer that it likes best, float32 (n,).
+    """
+
+    order: IntArray
+    cosines: FloatArray
+    best: FloatArray
+
+
+Search = Callable[["SeenCorpus", Sequence[str], Sequence[Sequence[int]], int], Iterator[Candidates]]
+"""Yields the candidates of questions, block by block, in their order.
+
+It is given the corpus, the texts of the questions, the positions of the answers of each, and how
+many candidates are wanted at most.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +90,7 @@ def mine(
     ceiling: float = CEILING,
     depth: int = DEPTH,
     cache_folder: Path | None = None,
+    search: Search | None = None,
 ) -> Mined:
     """Return up to `n` hard negatives for every question of the examples.
 
@@ -81,53 +108,75 @@ def mine(
         ceiling: Share of the right passage's cosine above which a candidate is passed over.
         depth: Most candidates of a question that are looked at.
         cache_folder: Where vectors are kept between runs; None keeps them in memory alone.
+        search: Finds the candidates elsewhere; the encoder is then not asked.
     """
     right = {query_id: ids for example in examples for query_id, ids in example.right.items()}
     queries = list({query.id: query for e in examples for query in e.queries}.values())
-    corpus = _Corpus(dataset, split)
+    corpus = SeenCorpus(dataset, split)
     cached = encoder if isinstance(encoder, CachedEncoder) else CachedEncoder(encoder, cache_folder)
+    asked = [query.text for query in queries]
+    answers = [[corpus.rows[passage_id] for passage_id in right[query.id]] for query in queries]
+    found = (search or partial(_search, cached))(corpus, asked, answers, depth)
     negatives: dict[str, tuple[str, ...]] = {}
     suspected: dict[str, frozenset[str]] = {}
     n_looked_at = 0
-    for query, order, cosines in _ranked(corpus.texts, cached, queries, depth):
-        taken, passed = corpus.choose(right[query.id], order, cosines, n=n, ceiling=ceiling)
+    for query, own, row in zip(queries, answers, _rows(found), strict=True):
+        taken, passed = corpus.choose(own, *row, n=n, ceiling=ceiling)
         negatives[query.id], suspected[query.id] = tuple(taken), frozenset(passed)
         n_looked_at += len(taken) + len(passed)
     return Mined(negatives, suspected, n_looked_at)
 
 
-class _Corpus:
-    """The passages that may become negatives, or that answer."""
+class SeenCorpus:
+    """The passages that may become negatives, or that answer.
+
+    Attributes:
+        ids: In corpus order.
+        rows: Passage id -> its position among them.
+    """
 
     def __init__(self, dataset: Dataset, split: str) -> None:
-        seen = seen_passages(dataset, split)
-        self.ids, self.texts = list(seen), list(seen.values())
-        self.groups = [dataset.group_of(i) for i in self.ids]
+        hidden = held_out_groups(dataset, split)
+        every = [(passage_id, dataset.group_of(passage_id)) for passage_id in dataset.corpus]
+        self.ids = [passage_id for passage_id, group in every if group not in hidden]
+        self.groups = [group for _, group in every if group not in hidden]
         self.rows = {passage_id: row for row, passage_id in enumerate(self.ids)}
+        self._all_texts = texts_of(dataset)
+        self._is_seen = [group not in hidden for _, group in every]
+
+    def texts(self) -> Iterator[str]:
+        """Yield what an encoder is given for each."""
+        return compress(self._all_texts, self._is_seen)
 
     def choose(
         self,
-        right: frozenset[str],
+        answers: Sequence[int],
         order: IntArray,
         cosines: FloatArray,
+        best: float,
         *,
         n: int,
         ceiling: float,
     ) -> tuple[list[str], list[str]]:
-        """Return the negatives of a question and the candidates that were passed over."""
-        answers = [self.rows[passage_id] for passage_id in right]
-        best = max(float(cosines[row]) for row in answers)
+        """Return the negatives of a question and the candidates that were passed over.
+
+        Args:
+            answers: Positions of the passages that answer it.
+            order: Positions of the candidates, best first.
+            cosines: What the encoder says of each candidate.
+            best: And of the answer that it likes best.
+        """
         limit = ceiling * best if best > 0 else best
         seen = {self.groups[row] for row in answers}
         taken: list[str] = []
         passed: list[str] = []
-        for row in order:
+        for row, cosine in zip(order, cosines, strict=True):
             if len(taken) == n:
                 break
             if row < 0 or self.groups[row] in seen:
                 continue
             seen.add(self.groups[row])
-            (passed if cosines[row] > limit else taken).append(self.ids[row])
+            (passed if cosine > limit else taken).append(self.ids[row])
         return taken, passed
 
 
@@ -151,16 +200,46 @@ def seen_passages(dataset: Dataset, split: str) -> dict[str, str]:
     return {i: text for i, text in texts if dataset.group_of(i) not in hidden}
 
 
-def _ranked(
-    texts: Sequence[str], encoder: Encoder, queries: Sequence[Query], depth: int
-) -> Iterator[tuple[Query, IntArray, FloatArray]]:
-    """Yield each question with its candidates, best first, and the cosine of every passage."""
+def questions_in_block(n_passages: int) -> int:
+    """Return how many questions are searched for at a time."""
+    return max(1, queries_in_block(n_passages) // TABLES)
+
+
+def rank_candidates(
+    by_words: FloatArray, cosines: FloatArray, answers: Sequence[Sequence[int]], depth: int
+) -> Candidates:
+    """Return the candidates of a block of questions.
+
+    Args:
+        by_words: BM25 scores, float32 (n_questions, n_passages).
+        cosines: The encoder's, the same shape.
+        answers: For each question the positions of its answers, at least one.
+        depth: How many candidates, at most.
+    """
+    fused = weighted_mean(z_scores(by_words), z_scores(cosines), 0.5)
+    order, _ = top_k(fused, min(depth, cosines.shape[1]))
+    best = [cosines[row, own].max() for row, own in enumerate(answers)]
+    return Candidates(order, np.take_along_axis(cosines, order, axis=1), np.array(best, np.float32))
+
+
+def _search(
+    encoder: Encoder,
+    corpus: SeenCorpus,
+    asked: Sequence[str],
+    answers: Sequence[Sequence[int]],
+    depth: int,
+) -> Iterator[Candidates]:
+    """Yield the candidates of questions as this process finds them."""
+    texts = list(corpus.texts())
     words, dense = BM25Retriever(texts), DenseRetriever(encoder, texts)
-    n_block = max(1, queries_in_block(len(texts)) // TABLES)
-    for start in range(0, len(queries), n_block):
-        block = queries[start : start + n_block]
-        asked = [query.text for query in block]
-        cosines = dense.scores(asked)
-        fused = weighted_mean(z_scores(words.scores(asked)), z_scores(cosines), 0.5)
-        order, _ = top_k(fused, min(depth, len(texts)))
-        yield from zip(block, order, np.asarray(cosines), strict=True)
+    n_block = questions_in_block(len(texts))
+    for start in range(0, len(asked), n_block):
+        block = slice(start, start + n_block)
+        cosines = np.asarray(dense.scores(asked[block]))
+        yield rank_candidates(words.scores(asked[block]), cosines, answers[block], depth)
+
+
+def _rows(found: Iterator[Candidates]) -> Iterator[tuple[IntArray, FloatArray, float]]:
+    for block in found:
+        for order, cosines, best in zip(block.order, block.cosines, block.best, strict=True):
+            yield order, cosines, float(best)
