@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from homing.dataset.tables import Row, read_table, write_table
+from homing.storage import Place
 from homing.types import Document, Heading, Passage, Query, Question, Rejection
 
 
-def save_documents(documents: Iterable[Document], path: Path) -> int:
-    """Return how many documents were written, with headings and page offsets."""
+def document_schema() -> Any:
+    """Return the Arrow schema of documents with their headings and page offsets."""
     import pyarrow as pa
 
     heading = pa.struct(
@@ -25,7 +25,7 @@ def save_documents(documents: Iterable[Document], path: Path) -> int:
             ("end", pa.int64()),
         ]
     )
-    schema = pa.schema(
+    return pa.schema(
         [
             ("id", pa.string()),
             ("path", pa.string()),
@@ -36,7 +36,11 @@ def save_documents(documents: Iterable[Document], path: Path) -> int:
             ("language", pa.string()),
         ]
     )
-    return write_table((_document_row(d) for d in documents), path, schema)
+
+
+def save_documents(documents: Iterable[Document], path: Place) -> int:
+    """Return how many documents were written, with headings and page offsets."""
+    return write_table((_document_row(d) for d in documents), path, document_schema())
 
 
 def _document_row(document: Document) -> Row:
@@ -48,7 +52,7 @@ def _document_row(document: Document) -> Row:
     return (d.id, d.path, d.title, d.text, list(d.page_starts), headings, d.language)
 
 
-def iter_documents(path: Path) -> Iterator[Document]:
+def iter_documents(path: Place) -> Iterator[Document]:
     """Yield the documents of a table that `save_documents` wrote."""
     for row in read_table(path, required=("id", "text", "headings")):
         headings = tuple(Heading(**heading) for heading in row["headings"])
@@ -56,12 +60,12 @@ def iter_documents(path: Path) -> Iterator[Document]:
         yield Document(**{**row, "page_starts": page_starts, "headings": headings})
 
 
-def load_documents(path: Path) -> list[Document]:
+def load_documents(path: Place) -> list[Document]:
     """Return the documents of a table that `save_documents` wrote."""
     return list(iter_documents(path))
 
 
-def document_paths(path: Path) -> dict[str, str]:
+def document_paths(path: Place) -> dict[str, str]:
     """Return document id -> path of a table that `save_documents` wrote; no text is read."""
     columns = ("id", "path")
     return {row["id"]: row["path"] for row in read_table(path, columns, only=columns)}
@@ -110,18 +114,18 @@ def passage_of(row: Mapping[str, Any]) -> Passage:
     )
 
 
-def save_passages(passages: Iterable[Passage], path: Path) -> int:
+def save_passages(passages: Iterable[Passage], path: Place) -> int:
     """Return how many passages were written."""
     return write_table((passage_row(p) for p in passages), path, passage_schema())
 
 
-def iter_passages(path: Path) -> Iterator[Passage]:
+def iter_passages(path: Place) -> Iterator[Passage]:
     """Yield the passages of a table that `save_passages` wrote, or of an MTEB corpus file."""
     for row in read_table(path, required=("_id", "text")):
         yield passage_of(row)
 
 
-def load_passages(path: Path) -> list[Passage]:
+def load_passages(path: Place) -> list[Passage]:
     """Return the passages of a table that `save_passages` wrote, or of an MTEB corpus file."""
     return list(iter_passages(path))
 
@@ -158,19 +162,19 @@ def question_fields(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def save_questions(questions: Iterable[Question], path: Path) -> int:
+def save_questions(questions: Iterable[Question], path: Place) -> int:
     """Return how many questions were written."""
     rows = ((q.passage_id, *question_row(q)) for q in questions)
     return write_table(rows, path, question_schema("passage_id"))
 
 
-def iter_questions(path: Path) -> Iterator[Question]:
+def iter_questions(path: Place) -> Iterator[Question]:
     """Yield the questions of a table that `save_questions` wrote, without holding them all."""
     for row in read_table(path, required=("passage_id", "text")):
         yield Question(passage_id=row["passage_id"], **question_fields(row))
 
 
-def load_questions(path: Path) -> list[Question]:
+def load_questions(path: Place) -> list[Question]:
     """Return the questions of a table that `save_questions` wrote."""
     return list(iter_questions(path))
 
@@ -178,22 +182,25 @@ def load_questions(path: Path) -> list[Question]:
 REJECTION_COLUMNS = ("item_id", "stage", "reason", "detail", "text")
 
 
-def save_rejections(rejections: Iterable[Rejection], path: Path) -> int:
-    """Return how many rejections were written."""
+def rejection_schema() -> Any:
+    """Return the Arrow schema of `REJECTION_COLUMNS`."""
     import pyarrow as pa
 
-    schema = pa.schema([(name, pa.string()) for name in REJECTION_COLUMNS])
-    return write_table(
-        ((r.item_id, r.stage, r.reason, r.detail, r.text) for r in rejections), path, schema
-    )
+    return pa.schema([(name, pa.string()) for name in REJECTION_COLUMNS])
 
 
-def iter_rejections(path: Path) -> Iterator[Rejection]:
+def save_rejections(rejections: Iterable[Rejection], path: Place) -> int:
+    """Return how many rejections were written."""
+    rows = ((r.item_id, r.stage, r.reason, r.detail, r.text) for r in rejections)
+    return write_table(rows, path, rejection_schema())
+
+
+def iter_rejections(path: Place) -> Iterator[Rejection]:
     """Yield the rejections of a table that `save_rejections` wrote."""
     for row in read_table(path, required=REJECTION_COLUMNS):
         yield Rejection(**row)
 
 
-def load_rejections(path: Path) -> list[Rejection]:
+def load_rejections(path: Place) -> list[Rejection]:
     """Return the rejections of a table that `save_rejections` wrote."""
     return list(iter_rejections(path))

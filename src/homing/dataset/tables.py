@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.errors import UsageError
+from homing.storage import Place, open_input, open_output
 
 Row = tuple[Any, ...]
 ROWS_IN_GROUP = 8192
@@ -46,21 +47,35 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_table(rows: Iterable[Row], path: Path, schema: Any) -> int:
-    """Return how many rows were written to the Parquet file, which appears only when complete.
+@contextmanager
+def open_table(place: Place, schema: Any) -> Iterator[Any]:
+    """Give a `pyarrow.parquet.ParquetWriter`; the table appears when the block ends well.
 
     Args:
-        rows: Values in the order of the schema's columns.
-        path: The file; its folder is made. What was there is replaced.
+        place: The file; its folder is made. What was there is replaced. What is written to a
+            `Path` is on the disk for good before it appears; a place that is named by text (a
+            part of a table, which can be made again) is left to the system to write out.
         schema: A `pyarrow.Schema`.
     """
     import pyarrow.parquet as pq
 
-    n_rows = 0
     with (
-        atomic(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        atomic(place) if isinstance(place, Path) else open_output(place) as target,
+        pq.ParquetWriter(target, schema, compression="zstd") as writer,
     ):
+        yield writer
+
+
+def write_table(rows: Iterable[Row], place: Place, schema: Any) -> int:
+    """Return how many rows were written to the Parquet file, which appears only when complete.
+
+    Args:
+        rows: Values in the order of the schema's columns.
+        place: See `open_table`.
+        schema: A `pyarrow.Schema`.
+    """
+    n_rows = 0
+    with open_table(place, schema) as writer:
         for batch in _batches(rows):
             n_rows += len(batch)
             writer.write_table(_arrow_table(batch, schema))
@@ -68,7 +83,7 @@ def write_table(rows: Iterable[Row], path: Path, schema: Any) -> int:
 
 
 def read_table(
-    path: Path, required: Sequence[str] = (), only: Sequence[str] | None = None
+    place: Place, required: Sequence[str] = (), only: Sequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a Parquet file, column name -> value.
 
@@ -83,21 +98,23 @@ def read_table(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist.")
+    if isinstance(place, Path) and not place.is_file():
+        raise UsageError(f"{place} does not exist.")
     try:
-        with pq.ParquetFile(path) as file:
+        with open_input(place) as source, pq.ParquetFile(source) as file:
             missing = [name for name in required if name not in file.schema_arrow.names]
             if missing:
                 raise UsageError(
-                    f"{path} has no column {missing[0]!r}; it has: "
+                    f"{place} has no column {missing[0]!r}; it has: "
                     f"{', '.join(file.schema_arrow.names)}."
                 )
             for batch in file.iter_batches(batch_size=ROWS_IN_GROUP, columns=only):
                 yield from batch.to_pylist()
+    except FileNotFoundError as error:
+        raise UsageError(f"{place} does not exist.") from error
     except (pa.ArrowException, OSError) as error:
         raise UsageError(
-            f"{path} cannot be read as Parquet ({error}). "
+            f"{place} cannot be read as Parquet ({error}). "
             "It may be incomplete: make it again, or delete it."
         ) from error
 

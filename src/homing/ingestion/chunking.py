@@ -43,7 +43,8 @@ class Chunker:
     """Cuts documents into passages of at most `max_tokens` tokens of one tokenizer.
 
     Tokens are counted without the special ones that a model adds around them, and without the
-    title. Cheap to make and to send to another process: the tokenizer is loaded when it is used.
+    title. The tokenizer is loaded when it is used. What goes to another process holds all of it
+    (some 0.5 MB), so that another machine need not have the file.
 
     Args:
         tokenizer_file: A `tokenizer.json`.
@@ -56,14 +57,22 @@ class Chunker:
         self.tokenizer_file = Path(tokenizer_file)
         self.max_tokens = max_tokens
 
-    def __reduce__(self) -> tuple[type[Chunker], tuple[Path, int]]:
-        return Chunker, (self.tokenizer_file, self.max_tokens)
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "tokenizer_file": self.tokenizer_file,
+            "max_tokens": self.max_tokens,
+            "_tokenizer_json": self._tokenizer_json,
+        }
+
+    @cached_property
+    def _tokenizer_json(self) -> str:
+        return self.tokenizer_file.read_text(encoding="utf-8")
 
     @cached_property
     def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(self.tokenizer_file))
+        tokenizer = Tokenizer.from_str(self._tokenizer_json)
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer

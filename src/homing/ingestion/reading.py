@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from homing.engine.base import Engine, Outcome
+from homing.engine.base import Engine, Failure, Outcome
+from homing.errors import StorageError
 from homing.ingestion.chunking import Chunker
 from homing.ingestion.files import SourceFile
 from homing.ingestion.formats import MAX_BYTES, find_reader
 from homing.ingestion.raw import RawDocument, UnreadableError
 from homing.ingestion.titles import is_sensible_title
 from homing.language import guess_language
+from homing.storage import local_copy
 from homing.types import Document, Heading, Passage, Rejection, content_id
 
 TIME_LIMIT_S = 120.0
@@ -40,8 +42,8 @@ def read_document(source: SourceFile, *, max_bytes: int = MAX_BYTES) -> Document
     Raises:
         UnreadableError: With the reason and the remedy, where the file cannot become a document.
     """
-    reader = find_reader(source.path, max_bytes)
-    raw = reader(source.path)
+    with local_copy(source.place) as path:
+        raw = find_reader(path, max_bytes)(path)
     text, page_starts, headings = assemble(raw)
     if not text:
         raise UnreadableError("no_text", f"{source.name} was read, but there is no text in it.")
@@ -120,18 +122,19 @@ def ingest_and_chunk(
 
     Reading and chunking happen in the same worker process; see `ingest` and `Chunker`.
     """
-    job = partial(_read_and_chunk, chunker=Chunker(tokenizer_file, max_tokens))
+    job = partial(read_and_chunk, chunker=Chunker(tokenizer_file, max_tokens))
     outcomes = engine.map(job, sources, time_limit_s=partial(_limit, time_limit_s))
     for outcome in outcomes:
         yield _settled(outcome)
 
 
-def _limit(base_s: float, source: SourceFile) -> float:
-    try:
-        n_bytes = source.path.stat().st_size
-    except OSError:
-        n_bytes = 0
+def limit_of(n_bytes: int, base_s: float) -> float:
+    """Return the seconds that a file of this size may take."""
     return base_s + EXTRA_S_PER_MB * n_bytes / 1e6
+
+
+def _limit(base_s: float, source: SourceFile) -> float:
+    return limit_of(source.size(), base_s)
 
 
 def _read(source: SourceFile) -> Document | Rejection:
@@ -141,12 +144,15 @@ def _read(source: SourceFile) -> Document | Rejection:
     except UnreadableError as error:
         return Rejection(source.name, "ingest", error.reason, error.detail)
     except OSError as error:
-        return _unreachable(source, error)
+        return _unreachable(source, error.strerror or str(error))
+    except StorageError as error:
+        return _unreachable(source, str(error))
 
 
-def _read_and_chunk(
+def read_and_chunk(
     source: SourceFile, chunker: Chunker
 ) -> tuple[Document, list[Passage]] | Rejection:
+    """Return a file as a document and its passages, or why not, in this process."""
     document = _read(source)
     if isinstance(document, Rejection):
         return document
@@ -157,8 +163,8 @@ def _read_and_chunk(
     return Rejection(source.name, "ingest", "no_passages", detail, document.text[:MAX_TEXT])
 
 
-def _unreachable(source: SourceFile, error: OSError) -> Rejection:
-    detail = f"{source.name} cannot be opened ({error.strerror or error}). Check its permissions."
+def _unreachable(source: SourceFile, why: str) -> Rejection:
+    detail = f"{source.name} cannot be opened ({why}). Check its permissions."
     return Rejection(source.name, "ingest", "not_accessible", detail)
 
 
@@ -167,6 +173,11 @@ def _settled(outcome: Outcome[SourceFile, Result | Rejection]) -> Result | Rejec
     if outcome.failure is None:
         assert outcome.value is not None
         return outcome.value
-    name, failure = outcome.item.name, outcome.failure
+    return rejected(outcome.item, outcome.failure)
+
+
+def rejected(source: SourceFile, failure: Failure) -> Rejection:
+    """Return the rejection of a file for what went wrong around its reader."""
     reason, advice = FAILURES[failure.reason]
-    return Rejection(name, "ingest", reason, f"{name}: {failure.detail}. {advice}")
+    detail = f"{source.name}: {failure.detail}. {advice}"
+    return Rejection(source.name, "ingest", reason, detail)

@@ -1,24 +1,27 @@
-"""Files to documents and passages."""
+"""Files to documents and passages, in batches whose texts stay with the workers."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homing.dataset import (
-    iter_documents,
-    iter_passages,
-    save_documents,
-    save_passages,
-    save_rejections,
-)
-from homing.engine.base import Engine
+from homing.dataset import iter_rejections
+from homing.dataset.records import rejection_schema
+from homing.dataset.tables import read_table
+from homing.engine.base import Failure
 from homing.engine.local import LocalEngine
 from homing.errors import NothingToDoError
+from homing.ingestion.batches import REJECTIONS as REJECTION_TABLE
+from homing.ingestion.batches import Batch, batches_of, read_batch, reject_batch
+from homing.ingestion.chunking import Chunker
 from homing.ingestion.files import SourceFile, find_files
 from homing.ingestion.reading import ingest_and_chunk
+from homing.pipeline.earlier_reading import Rows, merge_tables, unchanged
 from homing.pipeline.job import (
     DOCUMENTS,
     PASSAGES,
@@ -29,8 +32,19 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
-from homing.progress import track
+from homing.pipeline.sharding import (
+    Part,
+    Piece,
+    forget_parts,
+    make_here,
+    make_parts,
+    name_for,
+    put_together,
+    summaries,
+)
+from homing.progress import Task, track
 from homing.retrieval.models import load_tokenizer_file
+from homing.storage import is_remote
 from homing.types import Document, Passage, Rejection
 from homing.workspace import Workspace, hash_code, hash_file
 
@@ -38,11 +52,18 @@ REJECTED = f"{REJECTIONS}/ingest.parquet"
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that cannot be opened; it becomes a rejection when it is read."""
 TOKENIZER = "the base model's tokenizer"
-ROOMS = ("pipeline/ingestion", "ingestion", "language", "engine", "dataset")
+READING = "ingest/files"
+ROOMS = (
+    "pipeline/ingestion",
+    "pipeline/earlier_reading",
+    "pipeline/sharding",
+    "ingestion",
+    "language",
+    "engine",
+    "dataset",
+)
 N_REASONS = 3
 """So many rejected files are named when there is nothing to go on with."""
-
-Read = tuple[Document, list[Passage]]
 
 
 class Ingested(NamedTuple):
@@ -73,11 +94,24 @@ def ingest(
         NothingToDoError: No file could be read; the message says why.
     """
     files, tokenizer = find_files(sources), load_tokenizer_file(base_model)
-    with LocalEngine(workers or None) as engine:
-        reading = _Reading(files, tokenizer, max_tokens, time_limit_s, engine)
-        documents = list(reading.documents())
-    reading.refuse_nothing()
-    return Ingested(documents, reading.passages, reading.rejections)
+    made = Ingested([], [], [])
+    with LocalEngine(workers or None) as engine, track("Reading files", len(files)) as task:
+        for item in ingest_and_chunk(
+            files,
+            tokenizer_file=tokenizer,
+            max_tokens=max_tokens,
+            engine=engine,
+            time_limit_s=time_limit_s,
+        ):
+            task.advance()
+            if isinstance(item, Rejection):
+                made.rejections.append(item)
+            else:
+                made.documents.append(item[0])
+                made.passages.extend(item[1])
+    if not made.passages:
+        raise _nothing_to_do(len(files), len(made.rejections), made.rejections[:N_REASONS])
+    return made
 
 
 def ingest_stage(job: Job) -> StageResult:
@@ -86,27 +120,19 @@ def ingest_stage(job: Job) -> StageResult:
     check_sources(job.settings.sources, job.workspace.folder)
     tokenizer = load_tokenizer_file(job.settings.train.base_model)
     files = _outside_workspaces(find_files(job.settings.sources))
-    inputs = {f.name: _hash(f.path) for f in files} | {TOKENIZER: _hash(tokenizer)}
-    return run_stage(
+    inputs = {f.name: _fingerprint(f) for f in files} | {TOKENIZER: hash_file(tokenizer)}
+    result = run_stage(
         job,
         "ingest",
-        lambda: _ingest_into(
-            job,
-            _Reading(
-                files,
-                tokenizer,
-                settings.max_tokens,
-                settings.time_limit_s,
-                job.engine,
-                known=_unchanged(job, inputs),
-            ),
-        ),
+        lambda: _ingest_into(job, files, inputs, Chunker(tokenizer, settings.max_tokens)),
         describe_ingested,
         inputs=inputs,
         settings=settings.affecting_result(),
         rooms=ROOMS,
         outputs=[DOCUMENTS, PASSAGES, REJECTED],
     )
+    forget_parts(job, "ingest")
+    return result
 
 
 def describe_ingested(summary: Mapping[str, Any]) -> str:
@@ -119,116 +145,103 @@ def describe_ingested(summary: Mapping[str, Any]) -> str:
     return f"{pages} → {plural(summary['n_passages'], 'passage')}{rejected}"
 
 
-@dataclass
-class _Reading:
-    """Files being read: documents are handed on one by one, the rest is gathered beside them.
-
-    Attributes:
-        known: Name of a file -> what was made of the same bytes before.
-    """
-
-    files: Sequence[SourceFile]
-    tokenizer: Path
-    max_tokens: int
-    time_limit_s: float
-    engine: Engine
-    known: Mapping[str, Read] = field(default_factory=dict)
-    passages: list[Passage] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def documents(self) -> Iterator[Document]:
-        """Yield the documents in the order of the files."""
-        anew = self.to_read()
-        with track("Reading files", len(anew)) as task:
-            items = ingest_and_chunk(
-                anew,
-                tokenizer_file=self.tokenizer,
-                max_tokens=self.max_tokens,
-                engine=self.engine,
-                time_limit_s=self.time_limit_s,
-            )
-            for file in self.files:
-                item: Read | Rejection
-                if file.name in self.known:
-                    item = self.known[file.name]
-                else:
-                    item = next(items)
-                    task.advance()
-                if isinstance(item, Rejection):
-                    self.rejections.append(item)
-                    continue
-                document, passages = item
-                self.passages.extend(passages)
-                yield document
-
-    def to_read(self) -> list[SourceFile]:
-        """Return the files that have to be opened."""
-        return [file for file in self.files if file.name not in self.known]
-
-    def refuse_nothing(self) -> None:
-        """Raise `NothingToDoError` with the reasons if no passage came out."""
-        if self.passages:
-            return
-        n_files = len(self.files)
-        found = (
-            f"None of the {plural(n_files, 'file')} could be read" if n_files else "No file found"
-        )
-        shown = [r.detail or f"{r.item_id}: {r.reason}" for r in self.rejections[:N_REASONS]]
-        n_more = len(self.rejections) - len(shown)
-        more = [f"And {n_more:,} more."] if n_more else []
-        raise NothingToDoError(
-            " ".join([f"{found}, so there is nothing to tune on.", *shown, *more])
-        )
-
-
-def _ingest_into(job: Job, reading: _Reading) -> dict[str, Any]:
-    n_pages = 0
-
-    def counted() -> Iterator[Document]:
-        nonlocal n_pages
-        for document in reading.documents():
-            n_pages += len(document.page_starts)
-            yield document
-
-    n_documents = save_documents(counted(), job.path(DOCUMENTS))
-    n_passages = save_passages(reading.passages, job.path(PASSAGES))
-    n_rejected = save_rejections(reading.rejections, job.path(REJECTED))
-    reading.refuse_nothing()
+def _ingest_into(
+    job: Job, files: Sequence[SourceFile], inputs: Mapping[str, str], chunker: Chunker
+) -> dict[str, Any]:
+    known = unchanged(job, inputs, always=TOKENIZER, rooms=ROOMS, but_not=UNREADABLE)
+    anew = [file for file in files if file.name not in known]
+    n_pages = sum(_n_pages(job, known)) if known else 0
+    parts = _Reading(job, inputs, chunker).parts(anew)
+    n_documents, n_passages = merge_tables(job, files, known, parts)
+    n_rejected = put_together(job, parts, REJECTION_TABLE, REJECTED, rejection_schema())
+    if not n_passages:
+        # What failed may have been the machine's fault, so nothing of it is kept.
+        forget_parts(job, "ingest")
+        first = list(islice(iter_rejections(job.path(REJECTED)), N_REASONS))
+        raise _nothing_to_do(len(files), n_rejected, first)
     return {
-        "n_files": len(reading.files),
-        "n_read": len(reading.to_read()),
+        "n_files": len(files),
+        "n_read": len(anew),
         "n_documents": n_documents,
-        "n_pages": n_pages,
+        "n_pages": n_pages + sum(summaries(parts, "n_pages")),
         "n_passages": n_passages,
         "n_rejected": n_rejected,
     }
 
 
-def _unchanged(job: Job, inputs: Mapping[str, str]) -> dict[str, Read]:
-    """Return what the last run made of files that have not changed, by name.
+@dataclass(frozen=True)
+class _Reading:
+    """Files being read by workers, in batches."""
 
-    Rejected files are read again: what failed may have been the machine's fault.
-    """
-    old = job.workspace.manifest("ingest")
-    if (
-        old is None
-        or old.settings != job.settings.ingest.affecting_result()
-        or old.code != hash_code(*ROOMS)
-        or old.inputs.get(TOKENIZER) != inputs[TOKENIZER]
-    ):
-        return {}
-    saved = (DOCUMENTS, PASSAGES)
-    if not all(job.path(name).is_file() for name in saved):
-        return {}
-    if job.workspace.hashes(*saved) != {name: old.outputs[name][1] for name in saved}:
-        return {}
-    same = {n for n, digest in inputs.items() if old.inputs.get(n) == digest != UNREADABLE}
-    documents = [d for d in iter_documents(job.path(DOCUMENTS)) if d.path in same]
-    passages: dict[str, list[Passage]] = {d.id: [] for d in documents}
-    for passage in iter_passages(job.path(PASSAGES)):
-        if passage.document_id in passages:
-            passages[passage.document_id].append(passage)
-    return {d.path: (d, passages[d.id]) for d in documents}
+    job: Job
+    inputs: Mapping[str, str]
+    chunker: Chunker
+
+    def parts(self, files: Sequence[SourceFile]) -> list[Part]:
+        """Return what was made of the files, in order; of one that workers die of, a rejection."""
+        pieces = self._pieces(list(batches_of(files)))
+        with track("Reading files", len(files)) as task:
+            return [
+                part
+                for piece, made in zip(pieces, self._make(pieces, task), strict=True)
+                for part in ([made] if isinstance(made, Part) else self._one_by_one(piece, made))
+            ]
+
+    def _one_by_one(self, piece: Piece[Batch], failure: Failure) -> list[Part]:
+        """Return the parts of a batch's files, each read by itself.
+
+        Also where there is one alone: its worker may have been killed for no fault of the file.
+        """
+        if len(piece.item.files) == 1 and failure.reason == "timed_out":
+            return [self._reject(piece, failure)]
+        pieces = self._pieces(piece.item.single())
+        return [
+            made if isinstance(made, Part) else self._reject(piece, made)
+            for piece, made in zip(pieces, self._make(pieces), strict=True)
+        ]
+
+    def _make(
+        self, pieces: Sequence[Piece[Batch]], task: Task | None = None
+    ) -> list[Part | Failure]:
+        base_s = self.job.settings.ingest.time_limit_s
+        return make_parts(
+            self.job,
+            READING,
+            partial(read_batch, chunker=self.chunker),
+            pieces,
+            advance=task.advance if task else lambda _: None,
+            time_limit_s=partial(Batch.time_limit_s, base_s=base_s),
+        )
+
+    def _reject(self, piece: Piece[Batch], failure: Failure) -> Part:
+        return make_here(self.job, READING, partial(reject_batch, failure=failure), piece)
+
+    def _pieces(self, batches: Sequence[Batch]) -> list[Piece[Batch]]:
+        settings = json.dumps(self.job.settings.ingest.affecting_result(), sort_keys=True)
+        common = [hash_code(*ROOMS), settings, self.inputs[TOKENIZER]]
+        pieces = []
+        for batch in batches:
+            names = [text for file in batch.files for text in (file.name, self.inputs[file.name])]
+            name = name_for("\0".join([*common, *names]))
+            pieces.append(Piece(name, batch, len(batch.files)))
+        return pieces
+
+
+def _n_pages(job: Job, known: Mapping[str, Rows]) -> Iterator[int]:
+    """Yield the pages of documents that are taken over."""
+    columns = ("path", "page_starts")
+    for row in read_table(job.path(DOCUMENTS), columns, only=columns):
+        if row["path"] in known:
+            yield len(row["page_starts"])
+
+
+def _nothing_to_do(n_files: int, n_rejected: int, first: Sequence[Rejection]) -> NothingToDoError:
+    """Return the error for files of which no passage came out, with the first reasons."""
+    found = f"None of the {plural(n_files, 'file')} could be read" if n_files else "No file found"
+    shown = [r.detail or f"{r.item_id}: {r.reason}" for r in first]
+    n_more = n_rejected - len(first)
+    more = [f"And {n_more:,} more."] if n_more else []
+    return NothingToDoError(" ".join([f"{found}, so there is nothing to tune on.", *shown, *more]))
 
 
 def _outside_workspaces(files: Sequence[SourceFile]) -> list[SourceFile]:
@@ -242,11 +255,11 @@ def _outside_workspaces(files: Sequence[SourceFile]) -> list[SourceFile]:
             )
         return known[folder]
 
-    return [file for file in files if not inside(file.path.parent)]
+    return [file for file in files if is_remote(file.place) or not inside(file.path.parent)]
 
 
-def _hash(path: Path) -> str:
+def _fingerprint(file: SourceFile) -> str:
     try:
-        return hash_file(path)
+        return file.fingerprint()
     except OSError:
         return UNREADABLE

@@ -19,9 +19,11 @@ Cost: linear in the text; one pass for the vocabulary, one to write.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from homing.types import Passage, Question, Rejection, Span, passage_input
 from homing.writing.headings import heading_question
@@ -45,6 +47,9 @@ PHRASE_WORDS = (4, 12)
 N_KEYWORDS = (3, 5)
 MIN_REST_WORDS = 8
 """With fewer words left over, the passage could not be told apart without the sentence."""
+KEY_BYTES = 16
+MAX_TEXT = 2000
+"""So many characters of a passage are kept in its rejection."""
 
 
 class ExtractiveWriter:
@@ -75,13 +80,29 @@ class ExtractiveWriter:
 
     def write(self, passages: Sequence[Passage]) -> Iterator[Question | Rejection]:
         """Yield up to `questions_per_passage` questions a passage, or its rejection."""
-        vocabulary = Vocabulary(passage_input(p.title, p.text) for p in passages)
-        asked_headings: set[tuple[str, ...]] = set()
+        vocabulary = Vocabulary.of(passage_input(p.title, p.text) for p in passages)
+        yield from self.write_some(passages, vocabulary, set())
+
+    def write_some(
+        self, passages: Iterable[Passage], vocabulary: Vocabulary, asked_headings: set[bytes]
+    ) -> Iterator[Question | Rejection]:
+        """Yield what `write` does of some passages of a corpus.
+
+        Args:
+            vocabulary: Of the whole corpus.
+            asked_headings: `heading_key` of what passages before these have asked for; what these
+                ask for is added.
+        """
         for passage in passages:
             generator = random.Random(f"{self.seed}/{passage.id}")
-            first = passage.heading_path not in asked_headings
-            asked_headings.add(passage.heading_path)
-            questions = self._ask(passage, vocabulary, generator, heading=first)
+            key = heading_key(passage.heading_path)
+            first = key not in asked_headings
+            asked_headings.add(key)
+            try:
+                questions = self._ask(passage, vocabulary, generator, heading=first)
+            except Exception as error:  # text from anywhere; what it does to us costs it alone
+                yield failed(passage, f"{type(error).__name__}: {error}")
+                continue
             if questions:
                 yield from questions
             else:
@@ -90,8 +111,13 @@ class ExtractiveWriter:
                     "write",
                     "nothing_to_ask",
                     "No heading, sentence or rare words that a question could be made of.",
-                    passage.text[:2000],
+                    passage.text[:MAX_TEXT],
                 )
+
+    @property
+    def needs_rare_words(self) -> bool:
+        """Whether counts of other words than common ones matter; see `Vocabulary`."""
+        return "keywords" in (*self.kinds, *self.spare_kinds)
 
     def _ask(
         self, passage: Passage, vocabulary: Vocabulary, generator: random.Random, *, heading: bool
@@ -132,6 +158,22 @@ class ExtractiveWriter:
             masked=masked,
             masks_title=masks_title,
         )
+
+
+def heading_key(path: Sequence[str]) -> bytes:
+    """Return `KEY_BYTES` bytes that stand for a heading path."""
+    return hashlib.blake2b(json.dumps(path).encode(), digest_size=KEY_BYTES).digest()
+
+
+def failed(passage: Passage, detail: str) -> Rejection:
+    """Return the rejection of a passage on which the writer itself failed."""
+    return Rejection(
+        passage.id,
+        "write",
+        "writer_failed",
+        f"The writer failed on this passage ({detail}). It has no questions; please report it.",
+        passage.text[:MAX_TEXT],
+    )
 
 
 Made = tuple[str, tuple[Span, ...], tuple[Span, ...]]

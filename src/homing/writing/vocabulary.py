@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from homing.writing.sentences import words
 
@@ -21,21 +22,48 @@ FUNCTION_WORDS = frozenset(
     "why will with within without would yet you your yours".split()
 )
 COMMON_FRACTION = 0.3
+ENOUGH_PASSAGES = 20
 
 
 class Vocabulary:
     """Document frequencies of the words of a corpus.
 
+    Whether a word carries content depends on the counts of words in more than `COMMON_FRACTION` of
+    the passages, which are some hundreds in a corpus of any size; those of rarer words matter to
+    keywords alone, and there those of words of one passage do not (in a corpus that is not small).
+
     Args:
-        texts: One text a passage.
+        n_passages: How many passages were counted.
+        counts: Word (lower case) -> number of passages with it; words that are left out are in
+            none.
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self.n_passages = 0
-        self.counts: Counter[str] = Counter()
+    def __init__(self, n_passages: int, counts: Mapping[str, int]) -> None:
+        self.n_passages = n_passages
+        self.counts: Counter[str] = Counter(counts)
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Vocabulary:
+        """Return the vocabulary of some texts, one a passage."""
+        counted = cls(0, {})
         for text in texts:
-            self.n_passages += 1
+            counted.add(text)
+        return counted
+
+    def add(self, text: str) -> None:
+        """Count one more passage."""
+        self.n_passages += 1
+        # A text that cannot be taken apart is rejected when questions are made of it.
+        with suppress(Exception):
             self.counts.update(set(words(text)))
+
+    def common(self) -> list[str]:
+        """Return the words in more than `COMMON_FRACTION` of the passages, by name.
+
+        A word that is common in a whole corpus is common in one of its parts at least.
+        """
+        most = COMMON_FRACTION * self.n_passages
+        return sorted(word for word, n in self.counts.items() if n > most)
 
     def rarity(self, word: str) -> float:
         """Return the inverse document frequency, > 0; the rarer the greater."""
@@ -44,7 +72,7 @@ class Vocabulary:
     @property
     def is_small(self) -> bool:
         """True where too few passages were counted to tell common words from rare ones."""
-        return self.n_passages < 20
+        return self.n_passages < ENOUGH_PASSAGES
 
     def carries_content(self, word: str) -> bool:
         """Tell whether a word (lower case) says something: no grammar, not in every passage."""
