@@ -8,8 +8,9 @@ import pytest
 
 from homing.errors import UsageError
 from homing.ingestion.files import SourceFile, check_sources_exist, find_files
+from homing.ingestion.raw import UnreadableError
 from homing.ingestion.reading import read_document
-from homing.storage import write_bytes
+from homing.storage import remove, write_bytes
 
 NAMES = (
     "leave.md", "pay/bonus.md", "pay/salary.md", "pay/2025/table.html", "pay/.draft.md",
@@ -88,3 +89,10 @@ def test_a_remote_file_is_read_as_a_local_one(both):
     here = read_document(SourceFile(folder / "leave.md", "leave.md"))
     there = read_document(SourceFile(f"{remote}/leave.md", "leave.md"))
     assert there == here
+
+
+def test_a_remote_file_that_is_too_large_is_not_even_fetched(both):
+    (file,) = find_files([f"{both[1]}/leave.md"])
+    remove(str(file.place))  # fetching it would fail
+    with pytest.raises(UnreadableError, match=r"leave\.md has .* MB; the limit is"):
+        read_document(file, max_bytes=5)

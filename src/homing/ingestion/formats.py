@@ -38,15 +38,7 @@ def find_reader(path: Path, max_bytes: int = MAX_BYTES) -> Reader:
             "unsupported_format".
         OSError: If the file cannot be opened.
     """
-    n_bytes = path.stat().st_size
-    if n_bytes == 0:
-        raise UnreadableError("empty_file", f"{path.name} is empty (0 bytes). Fetch it again.")
-    if n_bytes > max_bytes:
-        raise UnreadableError(
-            "too_large",
-            f"{path.name} has {n_bytes / 1e6:,.0f} MB; the limit is {max_bytes / 1e6:,.0f} MB. "
-            "Split it.",
-        )
+    check_size(path.name, path.stat().st_size, max_bytes)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_MARK_WITHIN]:
@@ -54,6 +46,18 @@ def find_reader(path: Path, max_bytes: int = MAX_BYTES) -> Reader:
     if head.startswith(b"PK\x03\x04"):
         return _reader(_zip_format(path))
     return _reader(_text_format(path, head))
+
+
+def check_size(name: str, n_bytes: int, max_bytes: int) -> None:
+    """Raise `UnreadableError` for a file that is empty or too large; it is not opened."""
+    if n_bytes == 0:
+        raise UnreadableError("empty_file", f"{name} is empty (0 bytes). Fetch it again.")
+    if n_bytes > max_bytes:
+        raise UnreadableError(
+            "too_large",
+            f"{name} has {n_bytes / 1e6:,.0f} MB; the limit is {max_bytes / 1e6:,.0f} MB. "
+            "Split it.",
+        )
 
 
 def _reader(name: str) -> Reader:

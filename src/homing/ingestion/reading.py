@@ -12,11 +12,11 @@ from homing.engine.base import Engine, Failure, Outcome
 from homing.errors import StorageError
 from homing.ingestion.chunking import Chunker
 from homing.ingestion.files import SourceFile
-from homing.ingestion.formats import MAX_BYTES, find_reader
+from homing.ingestion.formats import MAX_BYTES, check_size, find_reader
 from homing.ingestion.raw import RawDocument, UnreadableError
 from homing.ingestion.titles import is_sensible_title
 from homing.language import guess_language
-from homing.storage import local_copy
+from homing.storage import local_copy, name_of
 from homing.types import Document, Heading, Passage, Rejection, content_id
 
 TIME_LIMIT_S = 120.0
@@ -42,6 +42,8 @@ def read_document(source: SourceFile, *, max_bytes: int = MAX_BYTES) -> Document
     Raises:
         UnreadableError: With the reason and the remedy, where the file cannot become a document.
     """
+    if source.n_bytes is not None:  # before it is fetched
+        check_size(name_of(source.place), source.n_bytes, max_bytes)
     with local_copy(source.place) as path:
         raw = find_reader(path, max_bytes)(path)
     text, page_starts, headings = assemble(raw)
