@@ -12,7 +12,7 @@ shards (`test-00000-of-00002.parquet` belongs to the split "test").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from homing.types import Passage, Qrel, Query
 
 SHARD = re.compile(r"-\d+-of-\d+$")
 FOLDERS = ("corpus", "queries", "qrels")
+CORPUS = "corpus/corpus.parquet"
+QUERIES = "queries/queries.parquet"
 
 
 def is_mteb(folder: Path) -> bool:
@@ -48,34 +50,50 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         UsageError: If the parts of the dataset do not fit together.
     """
     check_dataset(dataset, str(folder))
-    written = {folder / "corpus" / "corpus.parquet", folder / "queries" / "queries.parquet"}
-    written |= {folder / "qrels" / f"{name}.parquet" for name in dataset.qrels}
+    remove_others(folder, dataset.splits)
+    groups = dataset.groups
+    passages = ((*passage_row(p), groups.get(p.id)) for p in dataset.corpus.values())
+    write_table(passages, folder / CORPUS, corpus_schema())
+    queries = ((query.id, *question_row(query)) for query in dataset.queries.values())
+    write_table(queries, folder / QUERIES, query_schema())
+    for name, qrels in dataset.qrels.items():
+        rows = ((q.query_id, q.passage_id, q.grade) for q in qrels)
+        write_table(rows, folder / qrels_file(name), qrel_schema())
+
+
+def remove_others(folder: Path, splits: Iterable[str]) -> None:
+    """Remove the Parquet files of an earlier dataset that these splits' do not replace."""
+    files = (CORPUS, QUERIES, *map(qrels_file, splits))
+    replaced = {folder / file for file in files}
     for name in FOLDERS:
         for old in (folder / name).glob("*.parquet"):
-            if old not in written:
+            if old not in replaced:
                 old.unlink()
-    _save_corpus(dataset, folder / "corpus" / "corpus.parquet")
-    rows = ((query.id, *question_row(query)) for query in dataset.queries.values())
-    write_table(rows, folder / "queries" / "queries.parquet", question_schema("_id"))
-    for name, qrels in dataset.qrels.items():
-        _save_qrels(qrels, folder / "qrels" / f"{name}.parquet")
 
 
-def _save_corpus(dataset: Dataset, path: Path) -> None:
+def qrels_file(split: str) -> str:
+    """Return where the judgements of a split lie in a dataset's folder."""
+    return f"qrels/{split}.parquet"
+
+
+def corpus_schema() -> Any:
+    """Return the Arrow schema of a corpus: a passage's columns, and its duplicate group."""
     import pyarrow as pa
 
-    schema = passage_schema().append(pa.field("group_id", pa.string()))
-    groups = dataset.groups
-    rows = ((*passage_row(p), groups.get(p.id)) for p in dataset.corpus.values())
-    write_table(rows, path, schema)
+    return passage_schema().append(pa.field("group_id", pa.string()))
 
 
-def _save_qrels(qrels: list[Qrel], path: Path) -> None:
+def query_schema() -> Any:
+    """Return the Arrow schema of queries."""
+    return question_schema("_id")
+
+
+def qrel_schema() -> Any:
+    """Return the Arrow schema of judgements."""
     import pyarrow as pa
 
     text = pa.string()
-    schema = pa.schema([("query-id", text), ("corpus-id", text), ("score", pa.int64())])
-    write_table(((q.query_id, q.passage_id, q.grade) for q in qrels), path, schema)
+    return pa.schema([("query-id", text), ("corpus-id", text), ("score", pa.int64())])
 
 
 def load_mteb(folder: Path) -> Dataset:

@@ -2,78 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from homing.curation.auditing import audit
-from homing.curation.building import build_dataset
-from homing.curation.duplicates import find_groups
-from homing.curation.roundtrip import key_of, too_easy
-from homing.curation.splitting import split_passages
-from homing.dataset import (
-    Dataset,
-    load_documents,
-    load_passages,
-    load_questions,
-    save_dataset,
-    save_rejections,
-)
-from homing.errors import NothingToDoError
-from homing.pipeline.fates import LABELS
-from homing.pipeline.filtering import Filters, filter_written, is_modelled
-from homing.pipeline.funnel import funnel_of, save_labels
-from homing.pipeline.given import hash_given, match_given
+from homing.dataset import load_documents, load_passages, load_questions
+from homing.pipeline.curation_counts import CurationCounts
+from homing.pipeline.fates import LABELS, REJECTED
+from homing.pipeline.filtering import OFFLINE_WRITER, Filters, reason_for_whole
+from homing.pipeline.given import hash_given
 from homing.pipeline.job import (
     DATASET,
     DOCUMENTS,
     EMBEDDINGS,
     PASSAGES,
     QUESTIONS,
-    REJECTIONS,
     Job,
     StageResult,
     inputs_of,
+    plural,
     run_stage,
 )
 from homing.pipeline.judging import Judge, describe_judged, judge_in_force, open_judge
+from homing.pipeline.sharded_curation import curate_in_shards
+from homing.pipeline.sharding import forget_parts
+from homing.pipeline.whole_curation import Curated, curate_and_count, save_curation
 from homing.progress import say
 from homing.retrieval.models import find_model
-from homing.types import Audit, Document, Encoder, Passage, Question, Rejection
+from homing.types import Audit, Document, Encoder, Passage, Question
 
-REJECTED = f"{REJECTIONS}/curate.parquet"
+__all__ = [
+    "Curated",
+    "curate",
+    "curate_stage",
+    "describe_curated",
+    "load_audit",
+    "save_audit",
+]
+
 ROOMS = (
-    *(f"pipeline/{name}" for name in ("curation", "filtering", "judging", "funnel", "given")),
+    *(f"pipeline/{name}" for name in ("curation", "whole_curation", "sharded_curation")),
+    *(f"pipeline/{name}" for name in ("filtering", "judging", "funnel", "given")),
+    *(f"pipeline/{name}" for name in ("written_audit", "easy_questions", "sharding")),
     "curation",
     "retrieval",
     "dataset",
-    *("vectors", "words"),
+    *("vectors", "words", "language"),
 )
-
-
-class Curated(NamedTuple):
-    """A dataset, the proof that its splits share nothing, and what was left out of it."""
-
-    dataset: Dataset
-    audit: Audit
-    rejections: list[Rejection]
-
-
-@dataclass(frozen=True)
-class Curation:
-    """The same, with what the filters and the split made of the written questions.
-
-    Attributes:
-        funnel: As the summary of the stage holds it; see `funnel_of`.
-        easy: Query id -> whether BM25 alone finds its passage first, of the written questions that
-            came in and were searched for.
-    """
-
-    curated: Curated
-    funnel: dict[str, Any]
-    easy: dict[str, bool]
+MANY_PASSAGES = 300_000
+"""From so many on, it is said when all of them have to be in memory: some 1 GB."""
 
 
 def curate(
@@ -131,58 +109,6 @@ def curate(
     ).curated
 
 
-def curate_and_count(
-    passages: Sequence[Passage],
-    questions: Sequence[Question],
-    *,
-    documents: Sequence[Document],
-    test_questions: str | Path | None,
-    train_questions: str | Path | None,
-    fractions: tuple[float, float],
-    filters: Filters,
-    judge: Judge | None,
-    encoder: Callable[[], Encoder],
-    seed: int,
-) -> Curation:
-    """Return the same as `curate`, with its counts.
-
-    Args:
-        fractions: Of dev and test.
-        encoder: Loads the base model.
-    """
-    groups = find_groups(passages)
-    sifted = filter_written(questions, passages, groups, filters, encoder=encoder, judge=judge)
-    asked_test, unmatched_test = match_given(test_questions, documents, passages)
-    asked_train, unmatched_train = match_given(train_questions, documents, passages)
-    sides = split_passages(
-        passages,
-        groups,
-        dev_fraction=fractions[0],
-        test_fraction=0.0 if asked_test else fractions[1],
-        seed=seed,
-        held_out={qrel.passage_id for qrel in asked_test[1]} if asked_test else (),
-    )
-    built = build_dataset(
-        passages,
-        groups,
-        sifted.questions,
-        sides,
-        asked_test=asked_test,
-        asked_train=asked_train,
-        more_answers=sifted.answers,
-    )
-    _refuse_empty(built.dataset, "train")
-    of_written = [*sifted.rejections, *built.dropped]
-    rejections = [*of_written, *unmatched_test, *unmatched_train, *built.not_taken]
-    searched = [question for question in built.kept if key_of(question) in sifted.found]
-    easy = too_easy(searched, sifted.found)
-    return Curation(
-        Curated(built.dataset, audit(built.dataset), rejections),
-        funnel_of(questions, sifted, built, easy, has_judge=judge is not None),
-        {key: key in easy.query_ids for key, _ in map(key_of, searched)},
-    )
-
-
 def curate_stage(job: Job, *, retry_failed: bool = False) -> StageResult:
     """Make the workspace's dataset: `corpus/`, `queries/`, `qrels/`.
 
@@ -195,10 +121,10 @@ def curate_stage(job: Job, *, retry_failed: bool = False) -> StageResult:
     if job.settings.write.is_language_model:
         source = find_model(job.settings.train.base_model)
         inputs["base model"] = source.sha or source.name
-    return run_stage(
+    result = run_stage(
         job,
         "curate",
-        lambda: _curate_into(job, again=retry_failed),
+        lambda: _curate_into(job, inputs, again=retry_failed),
         describe_curated,
         inputs=inputs,
         settings=job.settings.curate.affecting_result() | judge_in_force(job.settings),
@@ -206,6 +132,8 @@ def curate_stage(job: Job, *, retry_failed: bool = False) -> StageResult:
         outputs=[*DATASET, REJECTED, LABELS],
         again="--retry-failed" if retry_failed else "",
     )
+    forget_parts(job, "curate")
+    return result
 
 
 def describe_curated(summary: Mapping[str, Any]) -> str:
@@ -228,47 +156,71 @@ def load_audit(summary: Mapping[str, Any]) -> Audit:
     return Audit({(row["splits"][0], row["splits"][1]): row["shared"] for row in summary["audit"]})
 
 
-def _curate_into(job: Job, *, again: bool) -> dict[str, Any]:
+def _curate_into(job: Job, digests: Mapping[str, str], *, again: bool) -> dict[str, Any]:
     settings = job.settings
-    questions = load_questions(job.path(QUESTIONS))
-    with _judge(job, questions, again=again) as judge:
-        found = curate_and_count(
-            load_passages(job.path(PASSAGES)),
-            questions,
-            documents=load_documents(job.path(DOCUMENTS)),
-            test_questions=settings.test_questions,
-            train_questions=settings.train_questions,
-            fractions=(settings.curate.dev_fraction, settings.curate.test_fraction),
-            filters=Filters(
-                settings.curate.round_trip, settings.curate.copied, settings.curate.near_duplicate
-            ),
-            judge=judge,
-            encoder=lambda: _encoder(settings.train.base_model, job.path(EMBEDDINGS)),
-            seed=settings.curate.seed,
-        )
+    filters = Filters(
+        settings.curate.round_trip, settings.curate.copied, settings.curate.near_duplicate
+    )
+    writers = _writers(job)
+    why = reason_for_whole(
+        filters,
+        writers,
+        has_judge=settings.curate.judge is not None,
+        has_given=bool(settings.test_questions or settings.train_questions),
+    )
+    with _judge(job, writers, again=again) as judge:
+        if why:
+            counts = _curate_whole(job, filters, judge, why)
+        else:
+            counts = curate_in_shards(job, filters, digests)
         judged = {"judge": judge.summary} if judge else {}
-    dataset, audited, rejections = found.curated
-    _refuse_empty(dataset, "test")
-    save_dataset(dataset, job.workspace.folder)
-    save_labels(found.easy, job.path(LABELS))
-    n_rejected = save_rejections(rejections, job.path(REJECTED))
     return {
-        "n_passages": dataset.n_passages,
-        "n_groups": len(dataset.group_members()),
-        "n_queries": {name: len(dataset.split(name)) for name in dataset.splits},
-        "n_rejected": n_rejected,
-        "sound": audited.clean,
-        "audit": save_audit(audited),
-        "funnel": found.funnel,
+        "n_passages": counts.n_passages,
+        "n_groups": counts.n_groups,
+        "n_queries": dict(counts.n_queries),
+        "n_rejected": counts.n_rejected,
+        "sound": counts.audit.clean,
+        "audit": save_audit(counts.audit),
+        "funnel": dict(counts.funnel),
         **judged,
     }
 
 
+def _curate_whole(job: Job, filters: Filters, judge: Judge | None, why: str) -> CurationCounts:
+    settings = job.settings
+    passages = load_passages(job.path(PASSAGES))
+    if len(passages) > MANY_PASSAGES:
+        n, gigabytes = plural(len(passages), "passage"), f"{len(passages) / MANY_PASSAGES:.0f} GB"
+        say(f"curate: {n} have to be in memory at once for {why}, {gigabytes} or more")
+    found = curate_and_count(
+        passages,
+        load_questions(job.path(QUESTIONS)),
+        documents=load_documents(job.path(DOCUMENTS)),
+        test_questions=settings.test_questions,
+        train_questions=settings.train_questions,
+        fractions=(settings.curate.dev_fraction, settings.curate.test_fraction),
+        filters=filters,
+        judge=judge,
+        encoder=lambda: _encoder(settings.train.base_model, job.path(EMBEDDINGS)),
+        seed=settings.curate.seed,
+    )
+    return save_curation(found, job.workspace.folder)
+
+
+def _writers(job: Job) -> set[str]:
+    """Return who wrote questions."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(job.path(QUESTIONS)) as file:
+        found = [batch.column(0).unique() for batch in file.iter_batches(columns=["writer"])]
+    return {writer or "" for writers in found for writer in writers.to_pylist()}
+
+
 def _judge(
-    job: Job, questions: Sequence[Question], *, again: bool
+    job: Job, writers: Collection[str], *, again: bool
 ) -> AbstractContextManager[Judge | None]:
     """Return the job's judge, None where there is nothing that it is for."""
-    if any(map(is_modelled, questions)):
+    if any(writer != OFFLINE_WRITER for writer in writers):
         return open_judge(job, again=again)
     if job.settings.curate.judge is not None:
         say("curate: no question is a language model's, so the judge is not asked")
@@ -280,14 +232,3 @@ def _encoder(base_model: str | None, cache_folder: Path | None) -> Encoder:
     from homing.retrieval.encoders import encoder_for
 
     return CachedEncoder(encoder_for(base_model), cache_folder)
-
-
-def _refuse_empty(dataset: Dataset, split: str) -> None:
-    """Raise `NothingToDoError` with the remedy if a split that is needed has no question."""
-    remedy = {
-        "train": "Add documents, let the writer write (write.writer: extractive), or give "
-        "questions with --train-questions.",
-        "test": "Give questions with --test-questions, or raise curate.test_fraction.",
-    }[split]
-    if not dataset.split(split):
-        raise NothingToDoError(f"No question is left for the split {split!r}. {remedy}")

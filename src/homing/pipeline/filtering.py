@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -39,6 +39,31 @@ class Filters:
         if self.round_trip is not None:
             return self.round_trip
         return ROUND_TRIP if is_modelled(question) else 0
+
+
+def reason_for_whole(
+    filters: Filters, writers: Collection[str], *, has_judge: bool, has_given: bool
+) -> str:
+    """Return what needs all passages and questions in memory at once; "" for nothing.
+
+    Form, repetitions, copied text and the split are decided on digests and numbers, whatever the
+    size. A search over the whole corpus, likeness by vectors, a judge's verdicts and the match of
+    given questions are not: they need the texts together.
+
+    Args:
+        writers: Who wrote questions.
+        has_judge: Whether a judge is in force.
+        has_given: Whether people's questions were given.
+    """
+    has_modelled = any(writer != OFFLINE_WRITER for writer in writers)
+    round_trip = filters.round_trip
+    if has_given:
+        return "matching given questions"
+    if round_trip or (round_trip is None and has_modelled):
+        return "the round trip"
+    if has_modelled and filters.near_duplicate < 1:
+        return "comparing a language model's questions"
+    return "the judge" if has_modelled and has_judge else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +145,14 @@ def filter_written(
         sieve.shake("judge", lambda _: (assessed.kept, assessed.rejections))
         answers = assessed.answers
     rest = [question for question in sieve.left if key_of(question) not in found]
-    if rest and len(rest) * len(passages) <= CHEAP_SCORES:
+    if is_cheap_search(len(rest), len(passages)):
         found |= find_passages(rest, passages, groups)
     return Sifted(sieve.left, sieve.rejections, sieve.steps, found, answers)
+
+
+def is_cheap_search(n_questions: int, n_passages: int) -> bool:
+    """Tell whether so many questions are searched for only to see which are too easy."""
+    return 0 < n_questions * n_passages <= CHEAP_SCORES
 
 
 def is_modelled(question: Question) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,45 +10,56 @@ from typing import Any
 from homing.curation.building import Built
 from homing.curation.roundtrip import Easy
 from homing.dataset.tables import write_table
-from homing.pipeline.filtering import FilterStep, Sifted
-from homing.types import Question
+from homing.pipeline.filtering import FilterStep
 
 
 def funnel_of(
-    questions: Sequence[Question], sifted: Sifted, built: Built, easy: Easy, *, has_judge: bool
+    n_written: int,
+    steps: Sequence[FilterStep],
+    n_kept: int,
+    easy: Easy,
+    answers: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the counts as JSON-able values.
 
-    `n_written`, `n_kept`; `steps`, the filters that ran and the split, each with `filter`, `n_in`,
-    `n_out` and `reasons`; `too_easy`, a row for each writer and kind with `n` of `of`; and with a
-    judge `answers`: `n_extra` further answers came in, so many of each of the `grades`, and
-    `n_elsewhere` were left out because they lie on another side of the split.
+    `n_written`, `n_kept`; `steps`, each with `filter`, `n_in`, `n_out` and `reasons`; `too_easy`, a
+    row for each writer and kind with `n` of `of`; and with a judge `answers`.
 
     Args:
-        questions: All that were written.
-        easy: Of the questions in the dataset.
+        n_written: How many questions there were.
+        steps: The filters that ran, and the split.
+        n_kept: How many questions are in the dataset.
+        easy: Of these.
+        answers: From `answers_of`; None without a judge.
     """
-    reasons = dict(Counter(rejection.reason for rejection in built.dropped))
-    split = FilterStep("split", len(sifted.questions), len(built.kept), reasons)
-    steps = [*sifted.steps, *([split] if sifted.questions else [])]
     funnel = {
-        "n_written": len(questions),
-        "n_kept": len(built.kept),
+        "n_written": n_written,
+        "n_kept": n_kept,
         "steps": [asdict(step) for step in steps],
         "too_easy": [
             {"writer": writer, "kind": kind, "n": n, "of": of}
             for (writer, kind), (n, of) in easy.counts.items()
         ],
     }
-    if has_judge:
-        grades = {str(grade): n for grade, n in sorted(built.more_answers.items())}
-        n_extra = sum(grades.values())
-        funnel["answers"] = {
-            "n_extra": n_extra,
-            "grades": grades,
-            "n_elsewhere": built.n_elsewhere,
-        }
+    if answers is not None:
+        funnel["answers"] = dict(answers)
     return funnel
+
+
+def split_step(n_in: int, n_out: int, reasons: Mapping[str, int]) -> list[FilterStep]:
+    """Return the split as the last of the steps; none where no question came so far."""
+    return [FilterStep("split", n_in, n_out, dict(reasons))] if n_in else []
+
+
+def answers_of(built: Built) -> dict[str, Any]:
+    """Return how many further answers a judge found, as JSON-able values.
+
+    `n_extra` came in, so many of each of the `grades`, and `n_elsewhere` were left out because they
+    lie on another side of the split.
+    """
+    grades = {str(grade): n for grade, n in sorted(built.more_answers.items())}
+    n_extra = sum(grades.values())
+    return {"n_extra": n_extra, "grades": grades, "n_elsewhere": built.n_elsewhere}
 
 
 def save_labels(easy: Mapping[str, bool], path: Path) -> int:
