@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
-from homing.progress import mute_thread, muted, say
+from homing.progress import Retelling, mute_thread, muted, say, told_to, track
 
 
 def test_a_muted_block_silences_its_own_thread_alone(capsys):
@@ -32,3 +33,31 @@ def test_a_thread_that_is_muted_stays_so(capsys):
         silent.submit(say, "not heard").result()
     say("heard")
     assert capsys.readouterr().err == "heard\n"
+
+
+def test_what_another_process_would_show_is_shown_here_in_order(capsys):
+    events = []
+    with told_to(events.append):
+        say("begun")
+        with track("Training", 3) as task:
+            task.note("loss 0.1")
+            task.advance(2)
+            task.advance()
+        say("done")
+    assert capsys.readouterr().err == ""
+    assert [event[0] for event in events] == ["say", "begin", "done", "done", "end", "say"]
+    here = Retelling()
+    for event in pickle.loads(pickle.dumps(events)):
+        here.show(event)
+    said = capsys.readouterr().err.splitlines()
+    assert (said[0], said[-1]) == ("begun", "done")
+
+
+def test_a_task_of_a_process_that_is_gone_is_ended(capsys):
+    here = Retelling()
+    here.show(("begin", 1, "Training", 3))
+    here.show(("done", 1, 2, "loss 0.1"))
+    here.close()
+    here.show(("done", 1, 3, ""))  # too late
+    here.show(("end", 1))
+    assert "Training" not in capsys.readouterr().err  # it took no second

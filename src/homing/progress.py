@@ -1,24 +1,31 @@
 """Progress and messages on stderr: bars on a terminal, plain lines elsewhere.
 
-Stages call `track` and `say`; nobody passes a reporter around. stdout is left to results.
+Stages call `track` and `say`; nobody passes a reporter around. stdout is left to results. Where the
+work is done in a process on another machine, `told_to` hands over what it says, and `Retelling`
+shows it in the process that a person looks at.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 _quiet = False
 _muted = ContextVar("muted", default=False)
 """Of this thread alone: whoever works beside it is heard."""
+Event = tuple[Any, ...]
+"""What was said, or that a task began, came further or ended; plain values, the kind first."""
+_teller: Callable[[Event], None] | None = None
+"""Takes what would be shown, where that is done elsewhere."""
 _display: Any = None
 """The bars on the terminal while there are any; work inside other work adds a row to them."""
 PLAIN_INTERVAL_S = 10.0
 WORTH_A_LINE_S = 1.0
+TOLD_INTERVAL_S = 0.5
 
 
 def configure(*, quiet: bool) -> None:
@@ -49,7 +56,11 @@ def is_silent() -> bool:
 
 def say(message: str) -> None:
     """Print one message line to stderr."""
-    if not is_silent():
+    if is_silent():
+        return
+    if _teller is not None:
+        _teller(("say", message))
+    else:
         print(message, file=sys.stderr, flush=True)
 
 
@@ -115,6 +126,71 @@ class _BarTask(Task):
         self.bar.update(self.row, completed=self.done, text=self.text)
 
 
+class _ToldTask(Task):
+    """Tells of itself every `TOLD_INTERVAL_S`, and when it is done."""
+
+    def __init__(
+        self, description: str, total: int | None, teller: Callable[[Event], None]
+    ) -> None:
+        super().__init__(description, total)
+        self.teller, self.last = teller, self.started
+        teller(("begin", id(self), description, total))
+
+    def advance(self, n: int = 1) -> None:
+        super().advance(n)
+        now = time.monotonic()
+        if self.done == self.total or now - self.last >= TOLD_INTERVAL_S:
+            self.last = now
+            self.teller(("done", id(self), self.done, self.text))
+
+    def end(self) -> None:
+        """Tell that nothing more will come."""
+        self.teller(("done", id(self), self.done, self.text))
+        self.teller(("end", id(self)))
+
+
+@contextmanager
+def told_to(teller: Callable[[Event], None]) -> Iterator[None]:
+    """Hand all that this process would show to `teller` while the block runs."""
+    global _teller
+    _teller = teller
+    try:
+        yield
+    finally:
+        _teller = None
+
+
+class Retelling:
+    """Shows here, in order, what another process handed over with `told_to`."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[AbstractContextManager[Task], Task]] = {}
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        kind, *values = event
+        if kind == "say":
+            say(values[0])
+        elif kind == "begin":
+            block = track(values[1], values[2])
+            self._open[values[0]] = (block, block.__enter__())
+        elif values[0] in self._open and kind == "done":
+            _, task = self._open[values[0]]
+            task.note(values[2])
+            task.advance(values[1] - task.done)
+        elif kind == "end":
+            self._close(values[0])
+
+    def close(self) -> None:
+        """End what the other process cannot end any more."""
+        for number in reversed(list(self._open)):
+            self._close(number)
+
+    def _close(self, number: int) -> None:
+        if number in self._open:
+            self._open.pop(number)[0].__exit__(None, None, None)
+
+
 @contextmanager
 def track(description: str, total: int | None) -> Iterator[Task]:
     """Show progress while the block runs; yields the `Task` to advance.
@@ -126,6 +202,13 @@ def track(description: str, total: int | None) -> Iterator[Task]:
     global _display
     if is_silent():
         yield Task(description, total)
+        return
+    if _teller is not None:
+        told = _ToldTask(description, total, _teller)
+        try:
+            yield told
+        finally:
+            told.end()
         return
     if _display is not None:
         inner = _BarTask(description, total, _display)

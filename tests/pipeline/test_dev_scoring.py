@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from homing.dataset import Dataset
-from homing.pipeline.dev_scoring import dev_scorer, retriever_scorer, with_rivals_alone
+from homing.pipeline.dev_scoring import (
+    bounded,
+    dev_scorer,
+    retriever_scorer,
+    with_rivals_alone,
+)
 from homing.types import FloatArray, Passage, Qrel, Query
 
 TOPICS = ("dogs", "badges", "parking", "coffee", "holidays", "invoices", "laptops", "showers")
@@ -86,3 +93,36 @@ def test_a_retriever_is_scored_over_the_whole_corpus() -> None:
     assert score(lambda texts: Backwards(texts, 1)) == 0.0
     assert seen == [dataset.passage_texts()] * 2
     assert retriever_scorer(dataset, "dev") is None
+
+
+def test_of_a_large_corpus_a_part_is_scored_with_all_that_is_judged_for_its_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queries = {f"q{n}": Query(f"q{n}", f"rule {n}") for n in range(30)}
+    qrels = {"dev": [Qrel(f"q{n}", f"p{n}", 1) for n in range(30)]}
+    qrels["dev"] += [Qrel(f"q{n}", f"p{n + 40}", 0) for n in range(30)]
+    dataset = replace(
+        handbook(), queries=queries, qrels=qrels, groups={f"p{n}": "twins" for n in (3, 4)}
+    )
+    assert bounded(dataset, "dev", 40, 10) is dataset
+    monkeypatch.setattr("homing.pipeline.embedding.LARGE", 50)
+    part = bounded(dataset, "dev", 40, 10)
+    assert part.n_passages == 40
+    assert len(part.split("dev")) == 10
+    assert {qrel.passage_id for qrel in part.qrels["dev"]} <= set(part.corpus)
+    assert list(part.corpus) == [key for key in dataset.corpus if key in part.corpus]
+    assert bounded(dataset, "dev", 40, 10) == part
+    # What is judged comes first, even where there is no room for it.
+    assert bounded(dataset, "dev", 5, 10).n_passages == 20
+
+
+def test_dev_is_scored_over_a_part_of_a_large_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homing.pipeline.embedding.LARGE", 50)
+    monkeypatch.setattr("homing.pipeline.dev_scoring.bounded", partial(bounded, most_passages=20))
+    encoder = Counting()
+    scorer = dev_scorer(handbook(), "train", tmp_path)
+    assert scorer is not None
+    assert scorer(encoder) > 0
+    assert encoder.n_passages == scorer.n_passages == 20

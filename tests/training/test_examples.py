@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.dataset import Dataset
+from homing.dataset import Dataset, load_dataset
+from homing.dataset.mteb import save_dataset
+from homing.dataset.row_files import TableFolder
+from homing.dataset.stored import open_stored, store_dataset
 from homing.training.examples import (
     Example,
     choose_examples,
@@ -16,6 +20,7 @@ from homing.training.examples import (
     view,
     without_spans,
 )
+from homing.training.grouped import most_processes
 from homing.types import Passage, Qrel, Query
 
 LEAVE = Passage(
@@ -128,3 +133,37 @@ def test_a_passage_that_answers_in_part_is_neither_learned_from_nor_a_negative()
     asked = {e.passage.id: [query.id for query in e.queries] for e in examples}
     assert asked == {"own": ["graded"], "also": ["graded"], "partly": ["plain"]}
     assert examples[0].right["graded"] == {"own", "also", "partly", "copy of partly"}
+
+
+def test_examples_of_a_dataset_on_disk_are_those_of_the_one_in_memory(tmp_path: Path) -> None:
+    corpus = {f"p{i}": Passage(f"p{i}", "handbook", 0, 9, f"Rule {i}.") for i in range(60)}
+    writers = ("extractive", "person", "openai:test")
+    queries = {f"q{i}": Query(f"q{i}", f"of {i}", writer=writers[i % 3]) for i in range(90)}
+    qrels = [
+        Qrel(f"q{i}", f"p{(i * step) % 60}", 1 + (i + step) % 2)
+        for i in range(90)
+        for step in (1, 7)
+    ]
+    groups = {f"p{i}": f"g{i % 50}" for i in range(60)}
+    save_dataset(Dataset(corpus, queries, {"train": qrels}, groups), tmp_path)
+    assert store_dataset(tmp_path, tmp_path / "tables")
+    stored = open_stored(TableFolder(tmp_path / "tables"))
+    one, other = (training_examples(d, "train") for d in (load_dataset(tmp_path), stored))
+    assert list(one) == list(other)
+    assert (one.n_pairs, one.groups()) == (other.n_pairs, other.groups())
+    assert list(one.pairs()) == [(e.passage.id, q.id) for e in other for q in e.queries]
+    assert list(one.ids()) == [example.passage.id for example in other]
+    assert list(other.inputs()) == [example.passage.text for example in one]
+    assert one.given() == [example.is_given for example in other]
+    assert 0 < sum(one.given()) < len(one)
+    drawn = [choose_examples(examples, 5, seed=2) for examples in (one, other, list(one))]
+    assert list(drawn[0]) == list(drawn[1]) == drawn[2]
+    assert len(drawn[0]) == sum(one.given()) + 5
+    assert drawn[0].n_pairs == sum(len(example.queries) for example in drawn[2])
+
+
+def test_every_process_has_a_passage_of_every_batch() -> None:
+    assert most_processes(1000, 16) == 15  # batches of 15 and 16
+    assert most_processes(17, 16) == 8  # of 8 and 9
+    assert most_processes(5, 16) == 5
+    assert most_processes(40, 1) == 1

@@ -23,6 +23,8 @@ def train(
     max_tokens: options.MaxTokensOption = None,
     device: options.DeviceOption = None,
     seed: options.SeedOption = None,
+    engine: options.EngineOption = None,
+    address: options.AddressOption = None,
     config: options.ConfigOption = None,
     set_: options.SetOption = None,
     json_output: JsonOption = False,
@@ -49,6 +51,7 @@ def train(
         train__batch_passages=batch_passages,
         train__max_tokens=max_tokens,
         train__device=device,
+        **options.engine(name=engine, address=address, workers=None),
     )
     with answering(json_output=json_output, quiet=quiet) as answer:
         if out is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homing.errors import UsageError
@@ -27,7 +27,7 @@ class Dataset:
 
     corpus: Mapping[str, Passage]
     queries: Mapping[str, Query]
-    qrels: Mapping[str, list[Qrel]]
+    qrels: Mapping[str, Sequence[Qrel]]
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -72,6 +72,10 @@ class Dataset:
                 grades[qrel.passage_id] = max(qrel.grade, grades.get(qrel.passage_id, 0))
         return relevant
 
+    def has_answers(self, name: str) -> bool:
+        """Return whether a split there is holds a question with an answer."""
+        return any(qrel.grade >= 1 for qrel in self.qrels[name])
+
     def group_of(self, passage_id: str) -> str:
         """Return the id of the duplicate group of a passage; its own id where it is alone."""
         return self.groups.get(passage_id, passage_id)
@@ -100,7 +104,7 @@ def pick_split(dataset: Dataset, preferred: str, *, asked: str | None = None) ->
         raise UsageError(
             f"The split {asked!r} holds no question with an answer. {_splits_there_are(dataset)}"
         )
-    filled = [name for name in dataset.splits if dataset.split(name)]
+    filled = [name for name in dataset.splits if dataset.has_answers(name)]
     if preferred in filled:
         return preferred
     if len(filled) == 1:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from homing.engine.base import Engine
+from homing.engine.group import Group
 from homing.engine.local import LocalEngine
 from homing.errors import UsageError
+from homing.storage import Place
 
 ENGINES = ("local", "ray")
 
@@ -33,3 +37,27 @@ def open_engine(
     if address is not None:
         raise UsageError("--address is that of a Ray cluster: add --engine ray.")
     return LocalEngine(n_workers)
+
+
+def open_group(
+    name: str = "local",
+    *,
+    address: str | None = None,
+    n_workers: int | None = None,
+    local: Path,
+    shared: Place,
+) -> Group | None:
+    """Return processes that train one model together, None where this process does it alone.
+
+    Args:
+        name: One of `ENGINES`; of a cluster alone there is a group.
+        address: Of the Ray cluster.
+        n_workers: None for as many as the cluster has GPUs, else machines.
+        local: A folder of this machine.
+        shared: The same folder as every process can reach it.
+    """
+    if name != "ray":
+        return None
+    from homing.engine.ray_training import RayGroup
+
+    return RayGroup(address, n_workers, local=local, shared=shared)

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from homing.dataset import Dataset
 from homing.dataset.tables import atomic
+from homing.engine.group import Group
 from homing.errors import HomingError, NothingToDoError
 from homing.pipeline.breakage import FEW_SHARED
-from homing.pipeline.dev_scoring import DEV, DevScorer, with_rivals_alone
+from homing.pipeline.dev_scoring import DEV, DevScorer, bounded, with_rivals_alone
 from homing.pipeline.narrowing import few_questions, fewer_passages, some_questions
 from homing.pipeline.pace import Pace, measured
 from homing.pipeline.rungs import BOTH, Rung, choose, why
@@ -35,6 +36,7 @@ from homing.progress import say
 from homing.types import Encoder, TrainingLog, Trial, content_id
 
 if TYPE_CHECKING:
+    from homing.training.job import Miner
     from homing.training.settings import TrainingSettings
 
 FIRST_FRACTION = 0.25
@@ -66,6 +68,8 @@ class Ladder:
         general: Returns nDCG@10 of an encoder on questions that are not the user's; None measures
             nothing.
         max_forgetting: Most that an average may lose of that, in [0, 1], to be preferred.
+        group: Processes that train `full`; what is scored, and the other recipes, are this one's.
+        miner: Mines hard negatives of a large corpus.
     """
 
     def __init__(
@@ -80,14 +84,18 @@ class Ladder:
         cache_folder: Path | None = None,
         general: Callable[[Encoder], float] | None = None,
         max_forgetting: float = 0.02,
+        group: Group | None = None,
+        miner: Miner | None = None,
     ) -> None:
         self.dataset, self.base_model, self.out = dataset, base_model, out
         self.settings, self.split = settings, split
         self.general, self.max_forgetting = general, max_forgetting
+        self.group, self.miner = group, miner
         self.seconds = 60 * minutes
         key = content_id(base_model, json.dumps(asdict(settings), sort_keys=True), split)
         self.folder = out / SCRATCH / key
-        narrow = with_rivals_alone(few_questions(dataset, settings.seed), DEV)
+        few = bounded(few_questions(dataset, settings.seed), DEV)
+        narrow = with_rivals_alone(few, DEV)
         self.cache_folder = cache_folder or self.folder / "vectors"
         self.dev = DevScorer(narrow, self.folder / "vectors")
         self.pace = _read_pace(self.folder / PACE)
@@ -151,7 +159,7 @@ class Ladder:
         """
         rate, n_learnt = self.settings.peak_rate, self.n_learnt_from
         rates = [rate] if self.settings.learning_rate else [rate, round(SLOWER * rate, 10)]
-        whole_s = self.pace.full_s(n_learnt, self.settings.n_epochs) if self.pace else 0.0
+        whole_s = self._whole_s(n_learnt)
         comparing_s = len(rates) * FIRST_FRACTION * whole_s
         has_time = self.left_s > whole_s + comparing_s
         if len(rates) == 1 or n_learnt < FEWEST_TO_HALVE or not has_time:
@@ -163,6 +171,19 @@ class Ladder:
             found = [self._rate(rate, share) for rate in chosen]
             return max(filter(None, found), key=lambda rung: rung.trial.dev, default=None)
         return self._better_rate(rates)
+
+    def _whole_s(self, n_passages: int) -> float:
+        """Return the seconds that `full` would take over so many passages; 0.0 where unknown."""
+        from homing.training.settings import best_device
+
+        if self.pace is None:
+            return 0.0
+        here_s = self.pace.full_s(n_passages, self.settings.n_epochs)
+        if self.group is None:
+            return here_s
+        # The pace is that of this process: it says nothing of accelerators that it has not.
+        is_alike = best_device(self.settings.device) == self.group.device()
+        return here_s / self.group.size() if is_alike else 0.0
 
     def _better_rate(self, rates: Sequence[float]) -> Rung | None:
         first = [self._rate(rate, FIRST_FRACTION, "first") for rate in rates]
@@ -192,7 +213,8 @@ class Ladder:
         from homing.training.settings import settled
 
         every = training_examples(self.dataset, self.split)
-        settings = settled(self._with(recipe="full"), every)
+        device = self.group.device() if self.group else None
+        settings = settled(self._with(recipe="full"), every, device=device)
         return len(choose_examples(every, settings.max_offline_passages, settings.seed))
 
     def _averages(self, tuned: Rung) -> None:
@@ -274,9 +296,11 @@ class Ladder:
             out=folder,
             settings=settings,
             split=self.split,
-            score_dev=self.dev,
+            score_dev=self.dev.without_cache() if self.group else self.dev,
             cache_folder=self.cache_folder,
             unlabelled=some_questions(self._unlabelled(settings), share, settings.seed),
+            group=self.group,
+            miner=self.miner,
         )
         gc.collect()  # the Trainer and its model refer to each other
         _write(done, {"share": share, "log": asdict(log)})

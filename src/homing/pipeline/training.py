@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from homing.curation.carving import carve_dev
 from homing.dataset import Dataset, load_dataset, pick_split
+from homing.engine.group import Group
+from homing.engine.opening import open_group
 from homing.errors import UsageError
-from homing.pipeline.dev_scoring import dev_scorer, has_dev, retriever_scorer
+from homing.pipeline.copies import on_copies
+from homing.pipeline.dev_scoring import DevScorer, dev_scorer, has_dev, retriever_scorer
 from homing.pipeline.job import (
     CACHE,
     DATASET,
@@ -27,15 +30,20 @@ from homing.pipeline.job import (
 )
 from homing.pipeline.ladder import Ladder, general_score
 from homing.pipeline.language_models import LEDGER, ledger_beside
+from homing.pipeline.sharded_mining import CorpusMiner
+from homing.pipeline.stored_dataset import open_dataset
 from homing.pipeline.unlabelled import unlabelled_questions
 from homing.progress import say
 from homing.ranks import is_main, n_ranks
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
 from homing.settings import Settings, TrainSettings, load_settings
+from homing.settings.engine import EngineSettings
 from homing.settings.section import Section
+from homing.storage import Place, is_remote
 from homing.types import TrainingLog, content_id
 
 if TYPE_CHECKING:
+    from homing.training.job import Miner
     from homing.training.settings import TrainingSettings
 
 PERSON = "person"
@@ -46,7 +54,7 @@ NOT_BETTER = "not-better"
 """Where `reranker` leaves what did not beat the first stage on dev."""
 ROOMS = (
     *("pipeline/training", "pipeline/ladder", "pipeline/rungs", "pipeline/narrowing"),
-    *("pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled"),
+    *("pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled", "pipeline/stored_dataset"),
     *("training", "writing", "retrieval", "dataset"),
 )
 
@@ -64,6 +72,8 @@ def train(
     max_forgetting: float = 0.02,
     base_url: str | None = None,
     ledger: Path | None = None,
+    group: Group | None = None,
+    miner: Miner | None = None,
 ) -> TrainingLog:
     """Tune a base model on a dataset, save it in `out`, and return what training did.
 
@@ -84,6 +94,9 @@ def train(
         max_forgetting: What that choice may lose of nDCG@10 on general questions, in [0, 1].
         base_url: Where an endpoint answers that names no address of its own.
         ledger: The file that keeps the vectors that an endpoint was paid for.
+        group: Processes that train one model together; None trains in this one, or in those that
+            a launcher started.
+        miner: Mines hard negatives of a large corpus.
 
     Raises:
         NothingToDoError: There are too few questions.
@@ -110,6 +123,8 @@ def train(
             cache_folder=cache_folder,
             general=general_score(dataset),
             max_forgetting=max_forgetting,
+            group=group,
+            miner=miner,
         ).climb()
     if minutes is not None:
         say("train: without dev questions no recipe can be chosen; full is taken")
@@ -120,13 +135,22 @@ def train(
         out=Path(out),
         settings=settings,
         split=split,
-        score_dev=dev_scorer(dataset, split, cache_folder),
+        score_dev=_reachable(dev_scorer(dataset, split, cache_folder), group, Path(out)),
         score_retriever=retriever_scorer(dataset, split),
         cache_folder=cache_folder,
         base_url=base_url,
         ledger=ledger,
         unlabelled=unlabelled_questions(dataset, split, settings),
+        group=group,
+        miner=miner,
     )
+
+
+def _reachable(scorer: DevScorer | None, group: Group | None, out: Path) -> DevScorer | None:
+    """Return the scorer as those who train can use it."""
+    if scorer is None or group is None or not is_remote(group.place_of(out)):
+        return scorer
+    return scorer.without_cache()
 
 
 def train_stage(job: Job) -> StageResult:
@@ -151,6 +175,7 @@ def train_stage(job: Job) -> StageResult:
     )
 
 
+@on_copies(write=True)
 def train_dataset(
     source: str | Path,
     out: str | Path,
@@ -171,6 +196,7 @@ def train_dataset(
         dev_fraction=settings.curate.dev_fraction,
         base_url=settings.train.base_url,
         ledger=ledger_beside(source, settings.write.ledger, out),
+        group=_group(settings.engine, Path(out), str(Path(out).absolute())),
         **_choice(settings.train, is_default=False),
     )
     is_there = any((Path(out) / name).is_file() for name in MODEL_FILES)
@@ -179,6 +205,17 @@ def train_dataset(
     say(f"train: {text} in {log.seconds:.1f} s")
     where = f"Model: {out}" if is_there else f"No model in {out}"
     return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\n{where}")
+
+
+def _group(settings: EngineSettings, local: Path, shared: Place) -> Group | None:
+    """Return the processes of the cluster that the settings name, None where they name none."""
+    return open_group(
+        settings.name,
+        address=settings.address,
+        n_workers=settings.train_workers or None,
+        local=local,
+        shared=shared,
+    )
 
 
 def refuse_reranker(settings: Settings) -> None:
@@ -280,7 +317,7 @@ def without_given_questions(dataset: Dataset) -> Dataset:
 
 
 def _train_into(job: Job, inputs: Mapping[str, str]) -> dict[str, Any]:
-    dataset = load_dataset(job.workspace.folder)
+    dataset = open_dataset(job, inputs)
     log = _tune(job, dataset, MODEL, inputs)
     summary: dict[str, Any] = _summary(log)
     if job.settings.train.ablation:
@@ -319,6 +356,8 @@ def _tune(
         settings=training_settings(settings),
         dev_fraction=0,
         cache_folder=job.path(EMBEDDINGS),
+        group=_group(job.settings.engine, job.workspace.folder, job.shared),
+        miner=CorpusMiner(job),
         **_choice(settings, is_default=True),
     )
     job.workspace.put_in_place(scratch, target)

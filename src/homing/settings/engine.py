@@ -30,3 +30,10 @@ class EngineSettings(Section):
         "machine or of the cluster.",
         json_schema_extra=NO_EFFECT,
     )
+    train_workers: int = Field(
+        0,
+        ge=0,
+        description="Workers that train one model together on a Ray cluster; 0 means one for each "
+        "GPU, and without GPUs one for each machine.",
+        json_schema_extra=NO_EFFECT,
+    )

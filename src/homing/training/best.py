@@ -86,6 +86,10 @@ class BestWeights:
                 shutil.rmtree(path)
         return self.resumable()
 
+    def here(self, checkpoint: str | None) -> str | None:
+        """Return the path in this process's own folder of a checkpoint of the first one's."""
+        return checkpoint and str(self.folder / Path(checkpoint).name)
+
     def _checkpoints(self) -> list[Path]:
         return sorted(self.folder.glob("checkpoint-*"), key=_step_of)
 

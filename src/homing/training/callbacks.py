@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from homing.progress import Task
+from homing.ranks import is_main
 from homing.retrieval.encoders import SentenceTransformerEncoder
 from homing.training.best import BestWeights
 from homing.training.checkpoints import StateCheckpoints
@@ -96,12 +97,14 @@ def make_callback(
     scored: Callable[[Any, Any], float] | None = None,
     n_asked: Callable[[], int] | None = None,
     log: Callable[[dict[str, float]], None] | None = None,
+    saved: Callable[[], None] | None = None,
 ) -> Any:
     """Return the callback that shows progress, scores dev and turns the epoch's page.
 
     `before_epoch` is given the number of each epoch and the model as it is then; `scored` is what
     shows a model to `score_dev`, None for `dev_score`; `n_asked` counts the questions of all
-    batches so far; `log` is given the dev scores, to be drawn beside the losses.
+    batches so far; `log` is given the dev scores, to be drawn beside the losses; `saved` is called
+    after each checkpoint, in the first process.
     """
     from transformers import TrainerCallback
 
@@ -134,6 +137,10 @@ def make_callback(
                     control.should_log = due
             pace.show()
             task.advance()
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if saved is not None and is_main():
+                saved()
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:

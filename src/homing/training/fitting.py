@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing import progress
+from homing.dataset.row_files import Numbers
 from homing.progress import say
 from homing.ranks import is_main, n_ranks, rank
 from homing.training.arguments import n_steps_of, weights_arguments
@@ -30,7 +30,7 @@ from homing.training.callbacks import (
 from homing.training.checkpoints import load_weights
 from homing.training.collating import PassageCollator
 from homing.training.contrast import make_loss, prefixes
-from homing.training.examples import Example
+from homing.training.examples import Examples
 from homing.training.guide import Guide
 from homing.training.job import TrainingJob
 from homing.training.keeping import KeptOutputs
@@ -79,8 +79,8 @@ class Fitting:
     """
 
     job: TrainingJob
-    examples: Sequence[Example]
-    lengths: Sequence[int]
+    examples: Examples
+    lengths: Numbers
     part_of: PartOf
     best: BestWeights
     merge: Merge
@@ -108,7 +108,8 @@ class Fitting:
             except Diverged as error:
                 # Its traceback would keep the model alive beside the next one.
                 diverged = error.with_traceback(None)
-            checkpoint = from_main(partial(self.best.last_before, diverged.step))
+            last = from_main(partial(self.best.last_before, diverged.step))
+            checkpoint = self.best.here(last)
             model, part = self._anew()
             if halving is not None:
                 return self._stopped(model, part, checkpoint, (*notes, f"again {diverged.what}"))
@@ -152,6 +153,7 @@ class Fitting:
                 before_epoch=self._mine if self.hard else None,
                 n_asked=lambda: loss.n_questions,
                 log=(lambda row: log[0](row)) if settings.track else None,
+                saved=self.job.saved,
             )
             trainer = make_trainer(
                 model,
@@ -165,7 +167,7 @@ class Fitting:
             )
             log.append(trainer.log)
             trainer.watch, trainer.micro_batch = Watch(), settings.full.micro_batch
-            trainer.train(resume_from_checkpoint=from_main(self.best.resumable))
+            trainer.train(resume_from_checkpoint=self.best.here(from_main(self.best.resumable)))
         history: list[dict[str, Any]] = trainer.state.log_history
         return history
 
@@ -183,8 +185,8 @@ class Fitting:
         )
         sampler = PassageBatchSampler(
             self.lengths,
-            [example.group for example in self.examples],
-            batch_size=settings.batch_passages * n_ranks(),
+            self.examples.groups(),
+            batch_size=settings.batch_passages * self.job.n_batches_in_step,
             seed=settings.seed,
         )
         return collator, sampler

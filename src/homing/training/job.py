@@ -10,13 +10,17 @@ from typing import Protocol
 from homing.dataset import Dataset
 from homing.errors import NothingToDoError
 from homing.progress import say
-from homing.training.examples import Example, choose_examples, training_examples
+from homing.ranks import n_ranks
+from homing.training.examples import Examples, choose_examples, training_examples
+from homing.training.negatives import Mined
 from homing.training.settings import TrainingSettings
 from homing.types import Encoder, Retriever, TrainingLog
 
 MIN_PAIRS = 8
 DevScore = Callable[[Encoder], float]
 """Returns dev nDCG@10 of an encoder; higher is better."""
+Miner = Callable[["TrainingJob"], Mined | None]
+"""Returns what a job's base model mines elsewhere, None where the job is to do so itself."""
 RetrieverScore = Callable[[Callable[[list[str]], Retriever]], float]
 """Returns dev nDCG@10 of what is built over the texts of the dev corpus; higher is better."""
 
@@ -37,6 +41,11 @@ class TrainingJob:
         base_url: Where an endpoint answers that names no address of its own.
         ledger: The file that keeps what endpoints were paid for.
         unlabelled: Questions whose answers nobody named, for recipes with a teacher.
+        shares_batches: Whether `batch_passages` is that of all processes together, as on a cluster,
+            where their number is to change nothing. Under a launcher it is that of each.
+        saved: Called in the first process after each checkpoint; None for nothing.
+        mined: What the base model mined before, for a corpus that is too large to do so in
+            training; None mines there.
     """
 
     dataset: Dataset
@@ -50,8 +59,16 @@ class TrainingJob:
     base_url: str | None = None
     ledger: Path | None = None
     unlabelled: tuple[str, ...] = ()
+    shares_batches: bool = False
+    saved: Callable[[], None] | None = None
+    mined: Mined | None = None
 
-    def examples(self) -> list[Example]:
+    @property
+    def n_batches_in_step(self) -> int:
+        """Batches of `batch_passages` that make what all processes see at a time."""
+        return 1 if self.shares_batches else n_ranks()
+
+    def examples(self) -> Examples:
         """Return the passages to learn from, each with its questions, as the settings choose them.
 
         Raises:
@@ -60,7 +77,7 @@ class TrainingJob:
         every = training_examples(self.dataset, self.split)
         most = self.settings.max_offline_passages
         examples = choose_examples(every, most, self.settings.seed)
-        n_pairs = sum(len(example.queries) for example in examples)
+        n_pairs = examples.n_pairs
         if n_pairs < MIN_PAIRS or len(examples) < 2:
             raise NothingToDoError(
                 f"Only {n_pairs} question-passage pairs to train on; at least {MIN_PAIRS} over two "

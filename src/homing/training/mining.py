@@ -55,7 +55,8 @@ class HardNegatives:
         if epoch and not settings.refresh:
             epoch = 0
         if epoch not in self.fractions:
-            self.mined = self._kept(epoch) or self._mine(epoch, model)
+            before = None if epoch else self.job.mined
+            self.mined = before or self._kept(epoch) or self._mine(epoch, model)
             self.fractions[epoch] = self.mined.false_negative_fraction
             say(describe_mined(self.mined))
 

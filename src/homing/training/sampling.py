@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+
+from homing.dataset.row_files import Numbers
 
 LENGTH_NOISE = 0.1
 """Lengths are blurred by this share before sorting, so that no two epochs have the same batches."""
 
 
 def batches(
-    lengths: Sequence[int], groups: Sequence[str], *, batch_size: int, seed: int, epoch: int
+    lengths: Sequence[int] | Numbers,
+    groups: Sequence[Hashable],
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
 ) -> list[list[int]]:
     """Return positions in batches of at most `batch_size`, a different arrangement each epoch.
 
@@ -27,8 +36,9 @@ def batches(
         epoch: Number of the epoch.
     """
     generator = random.Random(f"{seed}/{epoch}")
-    blurred = [n * (1 + generator.uniform(-LENGTH_NOISE, LENGTH_NOISE)) for n in lengths]
-    order = sorted(range(len(lengths)), key=lambda i: (blurred[i], i))
+    numbers = (n * (1 + generator.uniform(-LENGTH_NOISE, LENGTH_NOISE)) for n in map(int, lengths))
+    blurred = np.fromiter(numbers, dtype=np.float64, count=len(lengths))
+    order: list[int] = np.argsort(blurred, kind="stable").tolist()
     n_batches = -(-len(order) // batch_size)
     cuts = [round(i * len(order) / n_batches) for i in range(n_batches + 1)]
     result = [order[a:b] for a, b in itertools.pairwise(cuts)]
@@ -37,11 +47,11 @@ def batches(
     return arranged
 
 
-def spread_groups(arrangement: list[list[int]], groups: Sequence[str]) -> list[list[int]]:
+def spread_groups(arrangement: list[list[int]], groups: Sequence[Hashable]) -> list[list[int]]:
     """Return the batches with second members of a group swapped into a batch that has none."""
     result = [list(batch) for batch in arrangement]
     for number, batch in enumerate(result):
-        seen: set[str] = set()
+        seen: set[Hashable] = set()
         for place in range(len(batch)):
             if groups[batch[place]] in seen:
                 swap = _partner(result, groups, number, place)
@@ -53,7 +63,7 @@ def spread_groups(arrangement: list[list[int]], groups: Sequence[str]) -> list[l
 
 
 def _partner(
-    result: Sequence[Sequence[int]], groups: Sequence[str], number: int, place: int
+    result: Sequence[Sequence[int]], groups: Sequence[Hashable], number: int, place: int
 ) -> tuple[int, int] | None:
     """Return (batch, place) with which a repeated member can be exchanged, or None."""
     here = {groups[p] for i, p in enumerate(result[number]) if i != place}
@@ -71,7 +81,12 @@ class PassageBatchSampler:
     """The batch sampler that the trainer is given; `set_epoch` is called before each epoch."""
 
     def __init__(
-        self, lengths: Sequence[int], groups: Sequence[str], *, batch_size: int, seed: int
+        self,
+        lengths: Sequence[int] | Numbers,
+        groups: Sequence[Hashable],
+        *,
+        batch_size: int,
+        seed: int,
     ) -> None:
         self.lengths = lengths
         self.groups = groups

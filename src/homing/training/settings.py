@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from homing.training.examples import Example
+from homing.training.examples import Example, given_of
 from homing.training.full_settings import FullSettings
 
 GIVEN_WEIGHT, OFFLINE_WEIGHT = 1.0, 0.5
@@ -229,12 +229,19 @@ class TrainingSettings:
         return EPOCHS_AND_RATE[self.recipe][1] if rate is None else rate
 
 
-def settled(settings: TrainingSettings, examples: Sequence[Example]) -> TrainingSettings:
-    """Return the settings with a number wherever None left the choice to us."""
-    n_given = sum(example.is_given for example in examples)
+def settled(
+    settings: TrainingSettings, examples: Sequence[Example], *, device: str | None = None
+) -> TrainingSettings:
+    """Return the settings with a number wherever None left the choice to us.
+
+    Args:
+        device: Where training runs if the settings leave it open; None takes this machine's best.
+    """
+    n_given = sum(given_of(examples))
     weight, most = settings.merge_weight, settings.max_offline_passages
     if most is None:
-        most = offline_limit(settings, len(examples))
+        asked = settings.device or device
+        most = offline_limit(replace(settings, device=asked), len(examples))
     if weight is None:
         n_offline = min(len(examples) - n_given, most)
         share = n_given / max(1, n_given + n_offline)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from homing.dataset import Dataset
+from homing.engine.group import Group
 from homing.errors import UsageError
 from homing.progress import say
 from homing.ranks import n_ranks
-from homing.training.examples import training_examples
-from homing.training.job import DevScore, Recipe, RetrieverScore, TrainingJob
+from homing.training.examples import choose_examples, training_examples
+from homing.training.grouped import tune_together
+from homing.training.job import DevScore, Miner, Recipe, RetrieverScore, TrainingJob
 from homing.training.settings import OF_WEIGHTS, TrainingSettings, settled
 from homing.types import TrainingLog
 
@@ -29,6 +32,8 @@ def train(
     base_url: str | None = None,
     ledger: Path | None = None,
     unlabelled: Sequence[str] = (),
+    group: Group | None = None,
+    miner: Miner | None = None,
 ) -> TrainingLog:
     """Tune `base_model` on a split by the recipe of the settings; return what was done.
 
@@ -45,6 +50,8 @@ def train(
         base_url: Where an endpoint answers that names no address of its own.
         ledger: The file that keeps what endpoints were paid for.
         unlabelled: Questions whose answers nobody named, for recipes with a teacher.
+        group: Processes that do what several can share (`OF_WEIGHTS`); None does all in this one.
+        miner: Mines hard negatives of a large corpus before `full` and `lora`.
 
     Raises:
         NothingToDoError: If the split has too few pairs.
@@ -58,7 +65,10 @@ def train(
             f"The recipe {settings.recipe} works in one process, but {n_ranks()} were launched. "
             "Run it without the launcher, or take --recipe full."
         )
-    settings = settled(settings, training_examples(dataset, split))
+    if settings.recipe not in OF_WEIGHTS:
+        group = None
+    every = training_examples(dataset, split)
+    settings = settled(settings, every, device=group.device() if group else None)
     job = TrainingJob(
         dataset=dataset,
         base_model=base_model,
@@ -76,7 +86,13 @@ def train(
         say(
             f"train: {settings.recipe} makes whole vectors alone; --dimensions is for full and lora"
         )
-    return find_recipe(settings.recipe)(job)
+    if miner is not None and settings.negatives.n and settings.recipe in OF_WEIGHTS:
+        job = replace(job, mined=miner(job))
+    recipe = find_recipe(settings.recipe)
+    if group is None:
+        return recipe(job)
+    chosen = choose_examples(every, settings.max_offline_passages, settings.seed)
+    return tune_together(group, recipe, job, len(chosen))
 
 
 def find_recipe(name: str) -> Recipe:

@@ -70,7 +70,7 @@ def tune(job: TrainingJob) -> TrainingLog:
         dev=dev,
         kept="tuned" if is_better else "base",
         best_step=n_steps if is_better else 0,
-        n_pairs=sum(len(example.queries) for example in examples),
+        n_pairs=examples.n_pairs,
         n_passages=len(examples),
         n_tokens=0,
         seconds=time.monotonic() - started,

@@ -8,19 +8,23 @@ processor computes in it. `docs/experiments.md` says what each of these brings.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from homing.dataset.row_files import Numbers
 from homing.errors import UsageError
 from homing.ranks import is_main, n_ranks
 from homing.training.arguments import SAVE_EVERY_STEPS
 from homing.training.best import BestWeights
 from homing.training.callbacks import TimedScore, dev_score
-from homing.training.examples import Example
+from homing.training.examples import Examples
 from homing.training.fitting import Fitted, Fitting
 from homing.training.guide import make_guide
 from homing.training.job import TrainingJob
@@ -28,15 +32,17 @@ from homing.training.merging import Merge
 from homing.training.mining import HardNegatives
 from homing.training.models import load_for_training, quiet_libraries
 from homing.training.parts import PartOf, Whole, whole
-from homing.training.settings import TrainingSettings, best_device
+from homing.training.settings import best_device
 from homing.training.together import connect, from_main
 from homing.training.tracking import check_tracking
-from homing.types import TrainingLog, content_id, passage_input
+from homing.types import TrainingLog, content_id
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 CHECKPOINTS = "checkpoints"
+TEXTS_AT_ONCE = 1024
+"""Tokenised together when lengths are counted."""
 
 
 def tune(job: TrainingJob) -> TrainingLog:
@@ -64,11 +70,11 @@ def tune_part(job: TrainingJob, part_of: PartOf) -> TrainingLog:
     started = time.monotonic()
     timed = TimedScore(job.score_dev) if job.score_dev else None
     checkpoints = job.out / CHECKPOINTS
-    lengths = _lengths(model, examples)
+    lengths = from_main(lambda: _lengths(model, examples))
     base_score = from_main(lambda: dev_score(model, timed)) if timed else None
     guide = make_guide(job)
     part = part_of(model, settings)
-    best = BestWeights(checkpoints, base_score, job_key(job.base_model, settings, examples))
+    best = BestWeights(checkpoints, base_score, job_key(job, examples))
     merge = Merge(model, settings.merge_weight or 1.0, part.is_averaged)
     hard = HardNegatives(job, examples, checkpoints) if settings.negatives.n else None
     with quiet_libraries():
@@ -94,9 +100,9 @@ def tune_part(job: TrainingJob, part_of: PartOf) -> TrainingLog:
         dev=best.dev,
         kept=best.kept,
         best_step=best.step,
-        n_pairs=sum(len(example.queries) for example in examples),
+        n_pairs=examples.n_pairs,
         n_passages=len(examples),
-        n_tokens=sum(lengths) * settings.n_epochs,
+        n_tokens=int(lengths.sum()) * settings.n_epochs,
         seconds=time.monotonic() - started,
         dev_seconds=timed.seconds if timed else 0.0,
         settings=asdict(settings),
@@ -117,16 +123,21 @@ def _save(job: TrainingJob, fitted: Fitted, best: BestWeights, merge: Merge) -> 
     part.save(model, job.out)
 
 
-def job_key(base_model: str, settings: TrainingSettings, examples: Sequence[Example]) -> str:
+def job_key(job: TrainingJob, examples: Examples) -> str:
     """Return what a checkpoint must agree in before a job may go on from it."""
-    pairs = [f"{e.passage.id}/{q.id}" for e in examples for q in e.queries]
-    values = asdict(replace(settings, track=None))
-    return content_id(base_model, json.dumps([values, n_ranks()], sort_keys=True), *pairs)
+    pairs = hashlib.sha256()
+    for passage_id, query_id in examples.pairs():
+        pairs.update(f"{passage_id}/{query_id}\n".encode("utf-8", "surrogatepass"))
+    values = [asdict(replace(job.settings, track=None)), job.n_batches_in_step]
+    return content_id(job.base_model, json.dumps(values, sort_keys=True), pairs.hexdigest())
 
 
-def _lengths(model: SentenceTransformer, examples: Sequence[Example]) -> list[int]:
-    """Return the tokens of each example's passage, at most what the model reads."""
+def _lengths(model: SentenceTransformer, examples: Examples) -> Numbers:
+    """Return the tokens of each example's passage, at most what the model reads, int32 (n,)."""
     limit = model.max_seq_length or 512
-    texts = [passage_input(e.passage.title, e.passage.text) for e in examples]
-    encoded = model.tokenizer(texts, truncation=False, verbose=False)
-    return [min(len(ids), limit) for ids in encoded["input_ids"]]
+    texts = examples.inputs()
+    lengths: list[int] = []
+    while block := list(itertools.islice(texts, TEXTS_AT_ONCE)):
+        encoded = model.tokenizer(block, truncation=False, verbose=False)
+        lengths += [min(len(ids), limit) for ids in encoded["input_ids"]]
+    return np.array(lengths, dtype=np.int32)

@@ -79,4 +79,4 @@ def _kept(job: TrainingJob) -> TrainingLog | None:
 
 
 def _key(job: TrainingJob) -> str:
-    return full.job_key(job.base_model, job.settings, job.examples())
+    return full.job_key(job, job.examples())

@@ -75,7 +75,7 @@ def tune(job: TrainingJob) -> TrainingLog:
         dev=best.dev,
         kept=best.kept,
         best_step=best.step,
-        n_pairs=sum(len(example.queries) for example in examples),
+        n_pairs=examples.n_pairs,
         n_passages=len(examples),
         n_tokens=sum(lesson.lengths) * settings.n_epochs,
         seconds=time.monotonic() - started,

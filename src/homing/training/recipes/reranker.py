@@ -68,7 +68,7 @@ def tune(job: TrainingJob) -> TrainingLog:
         dev = RerankedScore(job.score_retriever, encoder, settings.reranker.depth)
     floor = _floor(model, dev, goes_on)
     checkpoints = job.out / CHECKPOINTS
-    best = BestWeights(checkpoints, floor.score, job_key(job.base_model, settings, examples))
+    best = BestWeights(checkpoints, floor.score, job_key(job, examples))
     # A head that was drawn is nothing to average with.
     merge = Merge(model, (settings.merge_weight or 1.0) if goes_on else 1.0)
     rows = question_rows(examples)

@@ -76,7 +76,7 @@ def tune(job: TrainingJob) -> TrainingLog:
         dev=dev,
         kept="tuned",
         best_step=best,
-        n_pairs=sum(len(example.queries) for example in examples),
+        n_pairs=examples.n_pairs,
         n_passages=len(examples),
         n_tokens=settings.n_epochs * n_tokens,
         seconds=time.monotonic() - started,
