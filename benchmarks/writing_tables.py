@@ -29,8 +29,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 def throughput(part: Part) -> list[str]:
     """Return calls a second of everyone."""
+    workers = part.get("workers", {})
     named = {
         f"ours, {part['delay_ms']} ms an answer": part["ours"],
+        f"ours, {workers.get('n_workers', 0)} workers, the same": workers,
         "ours, without the delay": part["ours_without_delay"],
         "the server, to a client that reads bytes": part["server_alone"],
         "llama-index-finetuning, one after the other": part.get("peer"),
@@ -49,6 +51,8 @@ def throughput(part: Part) -> list[str]:
     head = ("who", "calls", "calls a second", "of one core a call, client", "server")
     share, ideal = part["ours"]["share_of_ideal"], part["ideal_per_s"]
     text = f"{part['at_once']} at once: {share:.1%} of the ideal {ideal:.0f} a second"
+    if workers:
+        text += f" by one process, {workers['share_of_ideal']:.1%} by {workers['n_workers']}"
     if "times_the_peer" in part:
         text += f", and {part['times_the_peer']:.0f} times llama-index's loop on the same server"
     return ["## Calls a second", "", *table(head, rows), "", f"{text}."]

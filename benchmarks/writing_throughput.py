@@ -1,7 +1,8 @@
 """Calls a second: ours, what the server can take, and the serial loop of llama-index.
 
 The server answers after 200 ms, 64 calls run at once, so that 320 calls a second are the ideal. The
-part of the first second in which the number at once grows from 4 to 64 is counted.
+part of the first second in which the number at once grows from 4 to 64 is counted. With workers,
+the 64 are shared by that many processes, and their start is counted as well.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from homing.progress import say
 from homing.types import Passage
 
 AT_ONCE = 64
+WORKERS = 2
 DELAY_MS = 200
 IDEAL = AT_ONCE / (DELAY_MS / 1000)
 SERVER = ("--brief", "--delay-ms")
@@ -68,6 +70,8 @@ def run(given: Namespace) -> dict[str, Any]:
     passages = list(made_up_passages(given.calls))
     say(f"throughput: {given.calls:,} calls, {AT_ONCE} at once, {DELAY_MS} ms each")
     ours = measure_ours(passages, DELAY_MS)
+    say(f"throughput: the same by {WORKERS} workers that share the limit")
+    together = measure_ours(passages, DELAY_MS, workers=WORKERS)
     say("throughput: the same, and a client that only sends and reads bytes, without the delay")
     fewer = passages[: min(len(passages), 4000)]
     undelayed = measure_ours(fewer, 0)
@@ -76,6 +80,11 @@ def run(given: Namespace) -> dict[str, Any]:
         "delay_ms": DELAY_MS,
         "ideal_per_s": IDEAL,
         "ours": {**ours, "share_of_ideal": ours["calls_per_s"] / IDEAL},
+        "workers": {
+            "n_workers": WORKERS,
+            **together,
+            "share_of_ideal": together["calls_per_s"] / IDEAL,
+        },
         "ours_without_delay": undelayed,
         "server_alone": measure_server(fewer),
     }
@@ -87,18 +96,24 @@ def run(given: Namespace) -> dict[str, Any]:
     return result
 
 
-def measure_ours(passages: Sequence[Passage], delay_ms: float) -> dict[str, Any]:
+def measure_ours(
+    passages: Sequence[Passage], delay_ms: float, *, workers: int = 1
+) -> dict[str, Any]:
     """Return what the pipeline's own stage of writing takes, from passages to the saved table."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(*SERVER, delay_ms, module=False) as server,
     ):
         workspace = Path(folder) / "tuned"
-        settings = make_workspace(workspace, passages, server.url)
+        settings = {
+            **make_workspace(workspace, passages, server.url),
+            "engine.workers": workers,
+        }
         with open_job(workspace, create=False, overrides=settings) as job:
             cpu, server_cpu = time.process_time(), server.cpu_s
             stage = write_stage(job)
             cpu, server_cpu = time.process_time() - cpu, server.cpu_s - server_cpu
+            cpu += cpu_of_workers(server.process.pid)
     n, seconds = stage.summary["n_calls"], stage.summary["seconds"]
     assert n == len(passages) == server.counts["answered"], (n, server.counts)
     return {
@@ -111,6 +126,14 @@ def measure_ours(passages: Sequence[Passage], delay_ms: float) -> dict[str, Any]
         "server_cpu_ms": 1000 * server_cpu / n,
         "peak_at_once": server.counts["peak_concurrency"],
     }
+
+
+def cpu_of_workers(*others: int) -> float:
+    """Return the seconds of one core that the children of this process have used, but others."""
+    import psutil
+
+    children = [c for c in psutil.Process().children() if c.pid not in others]
+    return float(sum(sum(child.cpu_times()[:2]) for child in children))
 
 
 def measure_server(passages: Sequence[Passage]) -> dict[str, Any]:

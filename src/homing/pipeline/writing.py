@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from homing.dataset import load_passages, save_questions, save_rejections
+from homing.dataset import save_questions, save_rejections
+from homing.dataset.shards import shards_of
 from homing.pipeline.job import (
     PASSAGES,
     QUESTIONS,
@@ -16,7 +17,9 @@ from homing.pipeline.job import (
     plural,
     run_stage,
 )
-from homing.pipeline.llm_writing import language_model_writer, writing_inputs
+from homing.pipeline.llm_writing import write_with_language_model, writing_inputs
+from homing.pipeline.offline_writing import write_offline
+from homing.pipeline.sharding import forget_parts
 from homing.progress import track
 from homing.settings.writing import NO_WRITER, WriteSettings
 from homing.types import Passage, Question, Rejection
@@ -26,6 +29,17 @@ from homing.writing.writer import Writer
 
 REJECTED = f"{REJECTIONS}/write.parquet"
 OFFLINE_QUESTIONS = 4
+ROOMS = (
+    "pipeline/writing",
+    "pipeline/llm_writing",
+    "pipeline/llm_sharded",
+    "pipeline/stretch_writing",
+    "pipeline/stretches",
+    "pipeline/offline_writing",
+    "pipeline/sharding",
+    "writing",
+    "dataset",
+)
 
 
 class Written(NamedTuple):
@@ -53,7 +67,7 @@ def write_stage(job: Job, *, retry_failed: bool = False) -> StageResult:
         retry_failed: Ask a language model again about passages that it answered in vain; what it
             answered is not asked again.
     """
-    return run_stage(
+    result = run_stage(
         job,
         "write",
         lambda: _write_into(job, again=retry_failed),
@@ -63,10 +77,12 @@ def write_stage(job: Job, *, retry_failed: bool = False) -> StageResult:
             **writing_inputs(job.settings.write, hash_file),
         },
         settings=job.settings.write.affecting_result(),
-        rooms=("pipeline/writing", "pipeline/llm_writing", "writing", "dataset"),
+        rooms=ROOMS,
         outputs=[QUESTIONS, REJECTED],
         again="--retry-failed" if retry_failed else "",
     )
+    forget_parts(job, "write")
+    return result
 
 
 def describe_written(summary: Mapping[str, Any]) -> str:
@@ -94,26 +110,16 @@ def offline_writer(settings: WriteSettings) -> ExtractiveWriter:
 
 def _write_into(job: Job, *, again: bool) -> dict[str, Any]:
     settings = job.settings.write
-    passages = load_passages(job.path(PASSAGES))
     if settings.is_language_model:
-        with language_model_writer(job, passages, again=again) as writer:
-            counts = _save(job, writer, passages)
-            return {**writer.summary, **counts}
+        return write_with_language_model(job, rejected=REJECTED, again=again)
+    shards = shards_of(job.share(PASSAGES))
+    n_passages = sum(shard.n_rows for shard in shards)
     if settings.writer == NO_WRITER:
-        return _save(job, None, passages)
-    return _save(job, offline_writer(settings), passages)
-
-
-def _save(job: Job, writer: Writer | None, passages: Sequence[Passage]) -> dict[str, Any]:
-    rejections: list[Rejection] = []
-    questions = _questions(writer, passages, rejections) if writer else iter(())
-    n_questions = save_questions(questions, job.path(QUESTIONS))
-    save_rejections(rejections, job.path(REJECTED))
-    return {
-        "n_passages": len(passages),
-        "n_questions": n_questions,
-        "n_rejected": len(rejections),
-    }
+        save_questions((), job.path(QUESTIONS))
+        save_rejections((), job.path(REJECTED))
+        return {"n_passages": n_passages, "n_questions": 0, "n_rejected": 0}
+    counts = write_offline(job, offline_writer(settings), shards, REJECTED)
+    return {"n_passages": n_passages, **counts}
 
 
 def _questions(
