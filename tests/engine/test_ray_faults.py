@@ -15,6 +15,7 @@ import pytest
 
 from homing.engine.base import Outcome
 from homing.engine.ray import RayEngine
+from homing.engine.ray_cluster import on_loopback
 
 pytestmark = pytest.mark.ray
 
@@ -43,12 +44,15 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    options = {"include_dashboard": False, "node_ip_address": "127.0.0.1"}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
-    for _ in range(3):
-        cluster.add_node(num_cpus=1)
-    yield cluster
-    cluster.shutdown()
+    # A node that says nothing for three seconds is dead; as it is, that takes half a minute.
+    config = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000}
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": config}
+    with on_loopback():
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(3):
+            cluster.add_node(num_cpus=1)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,7 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 import mapped_functions as functions
 from homing.engine.ray import RayEngine
+from homing.engine.ray_cluster import on_loopback
 with RayEngine(n_workers=2) as engine:
     for outcome in engine.map(functions.Counted(Path(sys.argv[1]), float(sys.argv[2])), range(8)):
         print(outcome.value, flush=True)
@@ -117,13 +122,17 @@ def test_nothing_outlives_a_driver_that_is_killed(
         assert [child for child in children if "homing.engine.worker" in " ".join(child.cmdline())]
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-        wait_until(lambda: not any(is_alive(child) for child in children), "a process lives on")
+        wait_until(lambda: not alive(children), f"processes live on, of {children}")
     finally:
         driver.kill()
     again = subprocess.run(
         [sys.executable, script, tmp_path, "0"], capture_output=True, text=True, timeout=120
     )
     assert again.stdout.split() == [str(number * number) for number in range(8)]
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if is_alive(process)]
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -86,7 +86,8 @@ def connect(address: str | None = None, n_cpus: int | None = None) -> Connection
         ClusterError: The cluster cannot be reached or started.
     """
     global _n_open, _is_ours
-    address = address or os.environ.get(ADDRESS_VARIABLE) or None
+    address = address or os.environ.get(ADDRESS_VARIABLE)
+    address = None if address in ("", "local") else address
     if address is not None and address.startswith("ray://"):
         raise UsageError(_no_client(address))
     check_installed()
@@ -94,7 +95,7 @@ def connect(address: str | None = None, n_cpus: int | None = None) -> Connection
         if not _is_initialized():
             _initialize(address, n_cpus)
             _is_ours = True
-        elif address not in (None, "auto", "local"):
+        elif address not in (None, "auto"):
             _check_same(str(address))
         _n_open += 1
     return Connection()
@@ -141,12 +142,13 @@ def _initialize(address: str | None, n_cpus: int | None) -> None:
         "log_to_driver": is_debugging(),
         "logging_level": logging.INFO if is_debugging() else logging.ERROR,
     }
-    if wanted["address"] == "local":
+    if address is None:
         wanted |= _this_machine(n_cpus)
     if not is_debugging():
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    where = contextlib.nullcontext() if address else on_loopback()
     try:
-        with _own_sigterm():
+        with _own_sigterm(), where:
             context = ray.init(**wanted)
     except Exception as error:
         raise ClusterError(_not_reached(address, error)) from error
@@ -163,7 +165,6 @@ def _this_machine(n_cpus: int | None) -> dict[str, Any]:
         "num_cpus": max(n_cpus or 0, n_cores()),
         "object_store_memory": min(LARGEST_STORE, _memory() // 8),
         "include_dashboard": has_dashboard,
-        "_node_ip_address": "127.0.0.1",
         # Ray would end the worker and not the process in it that has the memory; the kernel's
         # choice is the right one, and costs one item.
         "_system_config": {"memory_monitor_refresh_ms": 0},
@@ -175,6 +176,22 @@ def _memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return 8 << 30
+
+
+@contextlib.contextmanager
+def on_loopback() -> Iterator[None]:
+    """Have what Ray starts in the block listen on 127.0.0.1, as it does where it has no clusters.
+
+    Ray takes `_node_ip_address="127.0.0.1"` for the address that other machines see.
+    """
+    from ray._private import ray_constants
+
+    before = getattr(ray_constants, "ENABLE_RAY_CLUSTER", True)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextlib.contextmanager
