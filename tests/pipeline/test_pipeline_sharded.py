@@ -249,13 +249,14 @@ def test_a_killed_write_goes_on_with_what_was_done_to_the_same_bytes(tmp_path, m
     process.send_signal(signal.SIGKILL)
     process.communicate()
     time.sleep(1.5)  # workers end a second after their driver
-    done = {path: path.stat().st_mtime_ns for path in parts.rglob("*") if path.is_file()}
-    n_done = sum(path.name == "done.json" for path in done)
-    assert 3 <= n_done < 12
+    kept = [json.loads(path.read_text())["attempt"] for path in parts.glob("*/done.json")]
+    done = {path: path.stat().st_mtime_ns for name in kept for path in parts.glob(f"*/{name}/*")}
+    assert 3 <= len(kept) < 12
+    assert len(done) == 2 * len(kept)
     monkeypatch.setattr(writing, "forget_parts", lambda job, stage: None)
     found = written(folder)
     assert {path: path.stat().st_mtime_ns for path in done} == done
-    assert len(list(parts.glob("*/done.json"))) == 12
+    assert len(list(parts.glob("*/*/questions.parquet"))) == 12
     plain = workspace_of(tmp_path / "plain", 12_000, 8192, monkeypatch)
     assert found[QUESTIONS] == written(plain)[QUESTIONS]
 
