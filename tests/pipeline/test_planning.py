@@ -25,22 +25,22 @@ from homing.types import Passage, content_id
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "scale.json"
 STAGES = ("ingest", "write", "curate")
 NODE = NodeKind("a machine of four cores", 4, 32 * 10**9, usd_per_hour=2.0)
+SOURCE = "measured here"
 MINILM = Shape(6, 384, 1536, "written down here")
 
 
-def measured(text: str = "measured here") -> Rates:
+def measured() -> Rates:
     """Rates that are easily worked out by hand: a passage takes 1 ms to lead and 4 ms to work."""
-    stage = StageRate(fixed_s=2.0, driver_s=0.001, worker_s=0.004, kept_bytes=500, source=text)
     return Rates(
-        stages=dict.fromkeys(STAGES, stage),
-        tokens=Rate(100, text),
-        questions=Rate(2, text),
-        tokenize_s=Rate(0.0002, text),
-        flops=Rate(MINILM.flops(100), text),
-        search_flops=Rate(50e9, text),
-        bm25_bytes=Rate(600, text),
+        stages=dict.fromkeys(STAGES, StageRate(2.0, 0.001, 0.004, 500, SOURCE)),
+        tokens=Rate(100, SOURCE),
+        questions=Rate(2, SOURCE),
+        tokenize_s=Rate(0.0002, SOURCE),
+        flops=Rate(MINILM.flops(100), SOURCE),
+        search_flops=Rate(50e9, SOURCE),
+        bm25_bytes=Rate(600, SOURCE),
         measured_on="four reports",
-        embed_s=Rate(0.02, text),
+        embed_s=Rate(0.02, SOURCE),
     )
 
 
@@ -81,6 +81,11 @@ def test_the_sizing_rule_is_the_same_for_every_size_of_corpus():
     few, many = (plan(Size(n, NODE, train_passages=1), measured()) for n in (10**6, 10**9))
     for name in ("core_hours", "driver_hours", "gigabytes"):
         assert many.per_million()[name] == pytest.approx(few.per_million()[name], rel=0.01)
+
+
+def test_vectors_of_twice_the_length_take_twice_the_room():
+    short, long = (plan(Size(1000, NODE, dimensions=d), measured()) for d in (384, 768))
+    assert stage_of(long, "embed").kept_bytes == 2 * stage_of(short, "embed").kept_bytes
 
 
 def test_an_accelerator_of_the_table_is_worked_out_from_its_peak_and_says_so():
@@ -228,6 +233,7 @@ def few_will_do(monkeypatch):
     monkeypatch.setattr(plan_calibration, "MIN_PASSAGES", 5)
 
 
+@pytest.mark.slow
 def test_rates_come_from_running_the_stages_on_the_documents(handbook, settings, few_will_do):
     overrides = {name: settings[name] for name in ("ingest.max_tokens", "train.base_model")}
     found = calibrate([str(handbook)], overrides, embeds=False)

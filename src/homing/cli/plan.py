@@ -93,7 +93,7 @@ def as_text(found: Plan) -> Iterator[str]:
     gpus = f", {node.n_gpus} {node.gpu.upper() or 'accelerator'}" if node.n_gpus else ""
     price = "" if node.usd_per_hour is None else f", ${node.usd_per_hour:,.2f} an hour each"
     yield f"{size.n_passages:,} passages, vectors of {size.dimensions}"
-    yield f"on {machines} ({node.cores} cores, {_bytes(node.memory_bytes)}{gpus}{price})"
+    yield f"on {machines} ({node.cores} cores, {node.memory_bytes / 2**30:,.0f} GiB{gpus}{price})"
     yield ""
     yield _row(COLUMNS)
     for stage in found.stages:

@@ -1,7 +1,7 @@
 """Rates of this machine: the real stages run on a sample of the documents, twice.
 
-The first run is on a few of the files, the second on all; the difference tells what a passage
-takes, and what is left what a stage takes whatever their number. Seconds are those of the
+One run is on a few of the files, another on all; the difference tells what a passage takes, and
+what is left what a stage takes whatever their number. Seconds are those of the
 processor, of the leading process and of its workers apart, so that other work on the machine does
 not count. Cost: some 10 s, and as much again where this machine is to embed.
 """
@@ -97,16 +97,13 @@ def calibrate(
             for _ in range(2)
         ]
         sample = take_sample(sources, folders[0]) if sources else bundled_sample(folders[0])
-        whole = _run(sample, overrides)
+        small, whole = _runs(sample, overrides)
         n_own = len(whole.passages)
         said = sample.said
         if n_own < MIN_PASSAGES and sources:
-            sample_for_rates = bundled_sample(folders[1])
-            whole = _run(sample_for_rates, overrides)
-            said = f"{sample_for_rates.said}, since yours are few"
-        else:
-            sample_for_rates = sample
-        small = _run(sample_for_rates, overrides, small=True)
+            stand_in = bundled_sample(folders[1])
+            small, whole = _runs(stand_in, overrides)
+            said = f"{stand_in.said}, since yours are few"
         shape = shape_of(overrides.get("train.base_model"))
         rates = _rates(small, whole, overrides, said, shape, embeds=embeds, device=device)
     n_all = None
@@ -115,29 +112,34 @@ def calibrate(
     return Calibration(rates, whole.passages, n_all, shape.width)
 
 
-def _run(sample: Sample, overrides: Mapping[str, Any], *, small: bool = False) -> Run:
-    folder = sample.small if small else sample.whole
-    say(f"plan: the stages on {'a few' if small else 'all'} of {sample.said}")
-    workspace = folder.with_name(f"{folder.name}-tuned")
+def _runs(sample: Sample, overrides: Mapping[str, Any]) -> tuple[Run, Run]:
+    """Return a run on a few of the files and one on all of them."""
+    say(f"plan: the stages on {sample.said}")
+    _run(sample.small, "first", overrides)  # loads the libraries, which costs once
+    return _run(sample.small, "again", overrides), _run(sample.whole, "tuned", overrides)
+
+
+def _run(folder: Path, name: str, overrides: Mapping[str, Any]) -> Run:
+    workspace = folder.with_name(f"{folder.name}-{name}")
     settings = {"sources": [str(folder)], "write.writer": "extractive", **overrides}
     spent: dict[str, Spent] = {}
-    for name in STAGES:
+    for stage in STAGES:
         before = os.times()
         with muted(), open_job(workspace, create=True, overrides=settings) as job:
             try:
-                STAGES[name](job)
+                STAGES[stage](job)
             except NothingToDoError:
-                if name == "ingest":
+                if stage == "ingest":
                     raise
                 # Too few documents for questions on every side: the rest is taken as nothing.
         after = os.times()
-        spent[name] = Spent(
+        spent[stage] = Spent(
             after.user + after.system - before.user - before.system,
             after.children_user
             + after.children_system
             - before.children_user
             - before.children_system,
-            sum(_size(workspace / relative) for relative in KEPT[name]),
+            sum(_size(workspace / relative) for relative in KEPT[stage]),
         )
     passages = load_passages(workspace / PASSAGES)
     return Run(spent, passages, _n_rows(workspace / QUESTIONS))
@@ -207,20 +209,18 @@ def _tokenizing(texts: Sequence[str], base_model: str | None) -> tuple[float, fl
 
 
 def _searching() -> Rate:
-    """Return the products a second and core that an exact search comes to."""
+    """Return the operations a second and core that an exact search comes to."""
     import numpy as np
-
-    from homing.engine.local import n_cores
 
     n_queries, dimensions, n = MATMUL
     draw = np.random.default_rng(0)
     queries = draw.random((n_queries, dimensions), dtype=np.float32)
     vectors = draw.random((n, dimensions), dtype=np.float32)
     queries @ vectors[:1000].T
-    started = time.perf_counter()
+    started = time.process_time()
     queries @ vectors.T
-    seconds = max(time.perf_counter() - started, 1e-6)
-    rate = SEARCH_SHARE * 2 * n_queries * dimensions * n / seconds / n_cores()
+    core_s = max(time.process_time() - started, 1e-6)
+    rate = SEARCH_SHARE * 2 * n_queries * dimensions * n / core_s
     said = f"this machine's matmul, of which a search reaches {SEARCH_SHARE:.0%}"
     return Rate(rate, f"{said} ({SEARCH_COMMITTED})")
 
@@ -253,11 +253,14 @@ def _embedding(
     some = _spread(texts, N_TOKENIZED)
     with muted():
         retriever = DenseRetriever(encoder, some[:8])
+        started, cpu = time.perf_counter(), time.process_time()
         cost = measure_costs({"base": retriever}, some, some[:2])["base"]
+        busy = (time.process_time() - cpu) / (time.perf_counter() - started)
     on = encoder.model.device.type
     if not cost.passages_per_s:
         return None, on
-    n_parts = n_cores() if on == "cpu" else 1
+    # Fewer cores than there are where something else works beside.
+    n_parts = min(busy, n_cores()) if on == "cpu" else 1
     return Rate(n_parts / cost.passages_per_s, f"{source}, embedded on {on}"), on
 
 

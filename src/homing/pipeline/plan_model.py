@@ -43,5 +43,6 @@ def shape_of(base_model: str | None) -> Shape:
         if path.is_file():
             read = json.loads(path.read_text(encoding="utf-8"))
             if all(isinstance(read.get(name), int) for name in NAMES):
-                return Shape(*(read[name] for name in NAMES), "the base model's config.json")
+                layers, width, inner = (int(read[name]) for name in NAMES)
+                return Shape(layers, width, inner, "the base model's config.json")
     return DEFAULT

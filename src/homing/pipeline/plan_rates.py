@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 NOT_MEASURED = "not measured"
 COMMITTED = "benchmarks/results/scale.md"
 SEARCH_COMMITTED = "benchmarks/results/search.md"
+MEMORY_SOURCE = f"peaks of memory by stage: {COMMITTED}"
+RAY_OVERHEAD = 0.25
+"""What Ray adds to the workers' time, at most."""
 PACE_SOURCE = "pipeline/pace.py: what `full` took in units of one embedding"
 
 
@@ -68,6 +71,17 @@ class Memory:
         return self.driver_base + n_passages * self.driver_passage
 
 
+MEMORY = {
+    "ingest": Memory(150e6, 60, 400e6),
+    "write": Memory(150e6, 60, 350e6),
+    "curate": Memory(200e6, 600, 400e6),
+    "embed": Memory(700e6, 16, 1_500e6),
+    "train": Memory(2_500e6, 400, 0),
+    "evaluate": Memory(700e6, 200, 1_500e6),
+}
+"""Peaks of resident memory by stage."""
+
+
 @dataclass(frozen=True)
 class Rates:
     """All that is known of a corpus and of the machine that was measured.
@@ -97,17 +111,3 @@ class Rates:
     embed_s: Rate | None = None
     embeds_on: str = "cpu"
     memory: dict[str, Memory] = field(default_factory=lambda: dict(MEMORY))
-
-
-MEMORY = {
-    "ingest": Memory(150e6, 60, 400e6),
-    "write": Memory(150e6, 60, 350e6),
-    "curate": Memory(200e6, 600, 400e6),
-    "embed": Memory(700e6, 16, 1_500e6),
-    "train": Memory(2_500e6, 400, 0),
-    "evaluate": Memory(700e6, 200, 1_500e6),
-}
-"""Peaks of resident memory by stage."""
-MEMORY_SOURCE = f"peaks of memory by stage: {COMMITTED}"
-RAY_OVERHEAD = 0.25
-"""What Ray adds to the workers' time, at most."""

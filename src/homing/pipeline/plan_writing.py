@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from homing.llm.prices import BATCH_FACTOR, READ_ON, price_of
 from homing.pipeline.llm_writing import QUESTIONS_PER_PASSAGE
 from homing.pipeline.plan_types import EXTRACTIVE, Writing
 from homing.settings import WriteSettings
 from homing.types import Passage
+
+if TYPE_CHECKING:
+    from homing.llm.provider import Provider
 
 CALL_S = 2.0
 """Assumed of one call: it depends on the model, and on the day."""
@@ -35,7 +39,7 @@ def writing_of(settings: WriteSettings, passages: Sequence[Passage]) -> Writing:
         UsageError: The prompt is none.
     """
     if not settings.is_language_model:
-        return Writing(EXTRACTIVE, source="offline: no call is made")
+        return Writing(EXTRACTIVE)
     some = passages[:N_COUNTED]
     tokens_in, tokens_out = _tokens(settings, some)
     price = settings.price or price_of(settings.writer, settings.base_url)
@@ -60,7 +64,7 @@ def _tokens(settings: WriteSettings, passages: Sequence[Passage]) -> tuple[float
 
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "none.sqlite") as ledger:
         writer = LLMWriter(
-            _Unasked(settings.writer),  # type: ignore[arg-type]  (it is never asked)
+            cast("Provider", _Unasked(settings.writer)),
             ledger,
             prompt=load_prompt(settings.prompt),
             questions_per_passage=settings.questions_per_passage or QUESTIONS_PER_PASSAGE,
