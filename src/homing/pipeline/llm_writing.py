@@ -17,6 +17,8 @@ from homing.engine.local import n_cores
 from homing.errors import UsageError
 from homing.pipeline.job import CACHE, DOCUMENTS, EMBEDDINGS, PASSAGES, QUESTIONS, Job, inputs_of
 from homing.pipeline.language_models import Price, is_local, language_model
+from homing.pipeline.llm_writers import QUESTIONS_PER_PASSAGE as QUESTIONS_PER_PASSAGE
+from homing.pipeline.llm_writers import make_writer
 from homing.pipeline.stretches import StoredPassages, languages_of
 from homing.progress import Task, say, track
 from homing.settings import WriteSettings
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from homing.writing.llm import LLMWriter
     from homing.writing.neighbours import Passages
 
-QUESTIONS_PER_PASSAGE = 2
 BATCH_PRICE = 0.5
 ROWS_IN_STRETCH = 2048
 """Passages that a worker asks about at a time: at the end of each its last calls run alone."""
@@ -131,7 +132,6 @@ def language_model_writer(
         ProviderError: There is no key for the provider.
     """
     from homing.llm.dispatch import ask_all
-    from homing.writing.llm import LLMWriter
     from homing.writing.prompts import load_prompt
 
     settings = job.settings.write
@@ -142,18 +142,13 @@ def language_model_writer(
 
         ask = ask_in_batches
     with language_model(job, settings.writer, settings.base_url, _price(settings)) as model:
-        yield LLMWriter(
-            model.provider,
-            model.ledger,
+        yield make_writer(
+            settings,
+            model,
             prompt=prompt,
-            questions_per_passage=settings.questions_per_passage or QUESTIONS_PER_PASSAGE,
-            seed=settings.seed,
             examples=examples,
-            neighbours=settings.neighbours,
             languages=languages_of(job.path(DOCUMENTS)),
             asked=chosen_passages(job, passages),
-            limits=model.limits,
-            per_million=model.per_million,
             budget_usd=settings.budget,
             again=again,
             ask=ask,

@@ -16,14 +16,13 @@ from homing.llm.ledger_sharing import CallRow, WorkerLedger
 from homing.llm.switchboard import Door, Trait
 from homing.llm.together import ask_with_others, count_spent
 from homing.pipeline.language_models import Price, model_with
+from homing.pipeline.llm_writers import make_writer
 from homing.pipeline.stretches import Stretch, languages_of
 from homing.settings import WriteSettings
 from homing.storage import join
 from homing.types import Passage, Question, Rejection
 from homing.writing.llm import LLMWriter
 from homing.writing.prompts import Prompt
-
-QUESTIONS_PER_PASSAGE = 2
 
 
 @dataclass
@@ -93,24 +92,17 @@ class StretchWriter:
                 ledger, settings, settings.writer, settings.base_url, self.per_million
             ) as model,
         ):
-            yield (
-                LLMWriter(
-                    model.provider,
-                    ledger,
-                    prompt=self.prompt,
-                    questions_per_passage=settings.questions_per_passage or QUESTIONS_PER_PASSAGE,
-                    seed=settings.seed,
-                    examples=self.examples,
-                    neighbours=settings.neighbours,
-                    languages=languages_of(self.documents, {p.document_id for p in passages}),
-                    asked=own if self.chosen is None else self.chosen.intersection(own),
-                    limits=model.limits,
-                    per_million=model.per_million,
-                    again=self.again,
-                    ask=partial(ask_with_others, door=self.door, left_behind=left_behind),
-                ),
-                passages,
+            writer = make_writer(
+                settings,
+                model,
+                prompt=self.prompt,
+                examples=self.examples,
+                languages=languages_of(self.documents, {p.document_id for p in passages}),
+                asked=own if self.chosen is None else self.chosen.intersection(own),
+                again=self.again,
+                ask=partial(ask_with_others, door=self.door, left_behind=left_behind),
             )
+            yield writer, passages
             self._traits = tuple(ledger.traits())
 
 

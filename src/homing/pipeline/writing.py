@@ -33,6 +33,7 @@ ROOMS = (
     "pipeline/writing",
     "pipeline/llm_writing",
     "pipeline/llm_sharded",
+    "pipeline/llm_writers",
     "pipeline/stretch_writing",
     "pipeline/stretches",
     "pipeline/offline_writing",
