@@ -97,7 +97,8 @@ def estimate(results: ResultsFile) -> dict[str, Any]:
     sizes = sorted(
         {r["n_passages"] for r in results.rows.values() if "stages" in r and "engine" in r}
     )
-    found = {}
+    found: dict[str, Any] = {}
+    said: dict[str, Any] = {"rates": None}
     for n in sizes:
         said, _ = homing("plan", material, "--passages", n, "--nodes", 1)
         found[str(n)] = {
@@ -105,7 +106,7 @@ def estimate(results: ResultsFile) -> dict[str, Any]:
             for stage in said["stages"]
             if stage["name"] in STAGES
         }
-    return {"plan": found}
+    return {"plan": found, "rates": said["rates"]}
 
 
 def main() -> None:

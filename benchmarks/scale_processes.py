@@ -57,12 +57,14 @@ class Watched:
     processes: list[Process] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return seconds, and the largest peak and the processor's time of each kind in MB."""
+        """Return seconds, and of each kind of process the largest peak and the processor's time."""
         kinds = sorted({p.kind for p in self.processes})
         peaks = {k: max(p.peak_bytes for p in self.processes if p.kind == k) / 1e6 for k in kinds}
+        cpu = {k: sum(p.cpu_s for p in self.processes if p.kind == k) for k in kinds}
         return {
             "process_s": self.seconds,
-            "cpu_s": sum(p.cpu_s for p in self.processes),
+            "cpu_s": sum(cpu.values()),
+            "cpu_s_by_kind": {kind: round(seconds, 2) for kind, seconds in cpu.items()},
             "peak_mb": {kind: round(peak, 1) for kind, peak in peaks.items()},
             "n_processes": {k: sum(p.kind == k for p in self.processes) for k in kinds},
         }
@@ -96,11 +98,12 @@ def watch(
         text=True,
         env={**os.environ, **(environment or {}), MARK: mark},
     ) as root:
-        while root.poll() is None:
+        while True:
             _look(mark, root.pid, seen)
             while_running()
             try:
                 out, err = root.communicate(timeout=POLL_S)
+                break
             except subprocess.TimeoutExpired:
                 continue
         seconds = time.monotonic() - started

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scale_paper import KEPT, paper
+
 Row = Mapping[str, Any]
 STAGES = ("ingest", "write", "curate")
 BASE = 10_000
@@ -29,7 +31,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     if faults:
         lines += ["", *_faults(faults)]
     if "estimates" in rows:
-        lines += ["", *_estimates(rows["estimates"]["plan"], runs)]
+        lines += ["", *_estimates(rows["estimates"]["plan"], runs), "", *paper(rows)]
     machine = result["machine"]
     lines += ["", f"Two workers; {machine['processor']}, {machine['cores']} cores, shared."]
     return "\n".join(lines) + "\n"
@@ -162,9 +164,4 @@ def _estimates(found: Mapping[str, Any], runs: list[Row]) -> Iterator[str]:
 
 
 def _kept(row: Row, stage: str) -> float:
-    names = {
-        "ingest": ["documents"],
-        "write": ["questions"],
-        "curate": ["corpus", "queries", "qrels"],
-    }
-    return float(sum(row["kept_bytes"][name] for name in names[stage]))
+    return float(sum(row["kept_bytes"][name] for name in KEPT[stage]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from homing.errors import UsageError
 from homing.pipeline.plan_nodes import STORE_USD_PER_GB_MONTH, NodeKind
-from homing.pipeline.plan_rates import RAY_OVERHEAD
+from homing.pipeline.plan_rates import RAY_OVERHEAD, Rates
 
 COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmb]?)", re.IGNORECASE)
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
@@ -113,6 +113,7 @@ class Plan:
     """The estimates of all stages, in their order, and what follows from them."""
 
     size: Size
+    rates: Rates
     writing: Writing
     stages: tuple[StageEstimate, ...]
     limits: tuple[Limit, ...]
@@ -164,6 +165,7 @@ class Plan:
             "per_million_passages": self.per_million(),
             "useful_nodes": self.useful_nodes(),
             "limits": [asdict(limit) for limit in self.limits],
+            "rates": asdict(self.rates),
             "sources": dict(self.sources),
         }
 

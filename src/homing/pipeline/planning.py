@@ -28,7 +28,7 @@ def plan(size: Size, rates: Rates, writing: Writing | None = None) -> Plan:
     later = [_embed(size, rates), _train(size, rates), _evaluate(size, rates)]
     stages = (*measured, *later)
     limits, sources = find_limits(size, rates, stages), sources_of(size, rates, writing)
-    return Plan(size, writing, stages, limits, sources)
+    return Plan(size, rates, writing, stages, limits, sources)
 
 
 def _measured(name: str, size: Size, rates: Rates, writing: Writing) -> StageEstimate:
