@@ -204,7 +204,7 @@ def _measured(
 
 
 def _measure_all(dataset: Dataset, split: str, runs: Mapping[str, Run]) -> dict[str, Measured]:
-    qrels, groups = dataset.qrels[split], dataset.groups
+    qrels, groups = dataset.qrels[split], dict(dataset.groups)
     tokens = [estimate_tokens(text) for text in texts_of(dataset)]
     measured = {
         name: measure_run(

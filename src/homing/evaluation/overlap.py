@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from homing.dataset import Dataset
+from homing.dataset.texts import texts_of
 from homing.language import guess_language
 from homing.retrieval.bm25 import guess_language as guess_script
 from homing.retrieval.bm25 import tokenizer_for
@@ -31,7 +32,7 @@ def shared_fractions(
         relevant: Query id -> right passages, in the order of the result.
         language: By which words are found; "" guesses it for each question, else for the corpus.
     """
-    fallback = language or guess_script(dataset.passage_texts())
+    fallback = language or guess_script(texts_of(dataset))
 
     @cache
     def terms_of(passage_id: str, code: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from homing.dataset import Dataset, iter_documents, load_dataset, pick_split
+from homing.dataset import Dataset, iter_documents, pick_split
 from homing.evaluation.building import fingerprints, kept_folders
 from homing.evaluation.contenders import (
     Contender,
@@ -27,6 +27,15 @@ from homing.pipeline.breakage import (
     with_measured_costs,
 )
 from homing.pipeline.conclusion import verdict
+from homing.pipeline.embedding import STEP as EMBED_STEP
+from homing.pipeline.embedding import (
+    ModelSpec,
+    embed_corpus,
+    embeds_by_workers,
+    is_large,
+    shared_model,
+    spec_of,
+)
 from homing.pipeline.job import (
     DATASET,
     DOCUMENTS,
@@ -42,10 +51,15 @@ from homing.pipeline.job import (
 )
 from homing.pipeline.language_models import ledger_path
 from homing.pipeline.pooling import assessed
+from homing.pipeline.sharded_search import STEP as SEARCH_STEP
+from homing.pipeline.sharded_search import SearchedCorpus
+from homing.pipeline.sharding import forget_parts
+from homing.pipeline.stored_dataset import open_dataset
 from homing.retrieval.encoders import SentenceTransformerEncoder, encoder_for
 from homing.retrieval.models import find_model
 from homing.retrieval.truncating import TruncatedEncoder
 from homing.settings import Settings
+from homing.storage import join
 from homing.types import Encoder, Evaluation, Retriever
 
 BASE, TUNED, OFFLINE = "base", "tuned", "tuned-offline"
@@ -61,6 +75,8 @@ ROOMS = (
         "pipeline/evaluation",
         "pipeline/breakage",
         "pipeline/pooling",
+        "pipeline/embedding",
+        "pipeline/sharded_search",
         "evaluation",
         "retrieval",
         "dataset",
@@ -125,17 +141,20 @@ def evaluate_stage(job: Job) -> StageResult:
     source = find_model(settings.train.base_model)
     names = [TUNED, OFFLINE] if "offline_log" in job.summary("train") else [TUNED]
     hashes = inputs_of(job, "train", *(FOLDERS[name] for name in names))
-    inputs = {
+    learnt_from = {
         **inputs_of(job, "curate", *DATASET),
-        **{name: value for name, value in hashes.items() if not name.endswith("README.md")},
         "base model": source.sha or source.name,
+    }
+    inputs = {
+        **learnt_from,
+        **{name: value for name, value in hashes.items() if not name.endswith("README.md")},
         **fingerprints(further_contenders(settings)),
         **general_inputs(settings.evaluate.general),
     }
     return run_stage(
         job,
         "evaluate",
-        lambda: _evaluate_into(job, names),
+        lambda: _evaluate_into(job, names, learnt_from),
         describe_evaluated,
         inputs=inputs,
         settings=settings.evaluate.affecting_result()
@@ -190,16 +209,18 @@ def with_seconds(evaluation: Evaluation, seconds: Mapping[str, float]) -> Evalua
     return replace(evaluation, contenders=timed)
 
 
-def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
+def _evaluate_into(
+    job: Job, names: Sequence[str], learnt_from: Mapping[str, str]
+) -> dict[str, Any]:
     settings = job.settings
-    dataset = load_dataset(job.workspace.folder)
+    dataset = open_dataset(job, learnt_from)  # under the name that training gave it
     general, notes = general_sets(settings.evaluate.general, dataset)
     built: dict[str, Retriever] = {}
-    specs = {BASE: settings.train.base_model, **{n: str(job.path(FOLDERS[n])) for n in names}}
-    encoders = {
-        name: encoder_for(spec, max_tokens=settings.train.max_tokens, device=settings.train.device)
-        for name, spec in specs.items()
-    }
+    encoders = _encoders(job, names)
+    models = worker_models(job, encoders)
+    if embeds_by_workers(job, dataset.n_passages):
+        for model in models.values():
+            embed_corpus(job, model)
     evaluation = measure(
         dataset,
         [
@@ -216,6 +237,7 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
         ledger=ledger_path(job),
         document_paths={d.id: d.path for d in iter_documents(job.path(DOCUMENTS))},
         on_built=built.__setitem__,
+        searched=SearchedCorpus(job, models) if is_large(dataset.n_passages) else None,
     )
     evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
     evaluation = with_breakage(
@@ -226,6 +248,8 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
     if settings.evaluate.costs:
         evaluation = with_measured_costs(evaluation, built, dataset)
     _forget_others(job.path(EMBEDDINGS), kept_folders(built.values()))
+    for step in (EMBED_STEP, SEARCH_STEP):
+        forget_parts(job, step)
     # Times go into the manifest: what lies in `evaluation/` is the same however long it took.
     with job.workspace.replace_folder(EVALUATION) as folder:
         save_evaluation(replace(with_seconds(evaluation, {}), costs={}), folder)
@@ -235,6 +259,29 @@ def _evaluate_into(job: Job, names: Sequence[str]) -> dict[str, Any]:
         "text": verdict(evaluation),
         "contender_seconds": seconds,
         "model": _model_facts(encoders[TUNED]),
+    }
+
+
+def _encoders(job: Job, names: Sequence[str]) -> dict[str, SentenceTransformerEncoder]:
+    """Return the encoders of the base model and of those in the workspace, by name."""
+    settings = job.settings.train
+    specs = {BASE: settings.base_model, **{name: str(job.path(FOLDERS[name])) for name in names}}
+    return {
+        name: encoder_for(spec, max_tokens=settings.max_tokens, device=settings.device)
+        for name, spec in specs.items()
+    }
+
+
+def worker_models(
+    job: Job, encoders: Mapping[str, SentenceTransformerEncoder]
+) -> dict[str, ModelSpec]:
+    """Return key of a model's passages -> how workers load it, of base and tuned models by name."""
+    settings = job.settings.train
+    places = {name: join(job.shared, folder) for name, folder in FOLDERS.items()}
+    base = shared_model(settings.base_model)
+    return {
+        encoder.passage_key: spec_of(encoder, places.get(name, base), settings)
+        for name, encoder in encoders.items()
     }
 
 

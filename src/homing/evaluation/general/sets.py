@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from homing.dataset import Dataset, load_dataset, pick_split
@@ -62,9 +63,9 @@ def n_shared_passages(general: Dataset, own: Dataset) -> int:
     ones cannot be told. Of more than `MAX_COMPARED` passages, so many are looked at.
     """
     known = {run for passage in general.corpus.values() for run in _runs(passage.text)}
-    passages = list(own.corpus.values())
-    step = max(1, -(-len(passages) // MAX_COMPARED))
-    runs_of = (list(_runs(passage.text)) for passage in passages[::step])
+    step = max(1, -(-own.n_passages // MAX_COMPARED))
+    compared = islice(own.corpus.values(), 0, None, step)
+    runs_of = (list(_runs(passage.text)) for passage in compared)
     return sum(
         2 * sum(run in known for run in runs) >= len(runs) for runs in runs_of if len(runs) > 0
     )
