@@ -150,7 +150,8 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines) + (
         "\n\nSeconds are those of the work, without loading vectors and texts and without the "
         "start of Python; with Ray they include the start of its actors. Peaks are of the whole "
-        "process: the driver holds the texts of all passages, which a job on a large corpus leaves on disk.\n"
+        "process; the driver holds the texts of all passages, which a job on a large corpus leaves "
+        "on disk.\n"
     )
 
 
