@@ -63,7 +63,11 @@ def judged(dataset: Dataset, split: str) -> Judged:
     rows = rows[rows[:, 2] >= 1]
     codes, names = _writers(dataset.queries)
 
+    group_at = dataset.groups.at if isinstance(dataset.groups, StoredGroups) else None
+
     def group_id(row: int) -> str:
+        if group_at is not None and isinstance(dataset.corpus, Stored):
+            return group_at(row) or corpus.id_at(row)
         return dataset.group_of(corpus.id_at(row))
 
     return Judged(

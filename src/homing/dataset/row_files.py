@@ -71,7 +71,9 @@ class RowFile:
         with pa.memory_map(str(folder.file(f"{name}.arrow"))) as source:
             reader = pa.ipc.open_file(source)
             self._batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-            self._columns = reader.schema.names
+        self._columns = [
+            dict(zip(batch.schema.names, batch.columns, strict=True)) for batch in self._batches
+        ]
         ends = np.cumsum([batch.num_rows for batch in self._batches])
         self._starts: list[int] = [0, *ends.tolist()][:-1]
         self._n_rows = int(ends[-1]) if len(ends) else 0
@@ -84,13 +86,13 @@ class RowFile:
 
     def row(self, number: int) -> dict[str, Any]:
         """Return a row, column name -> value."""
-        batch, at = self._at(number)
-        return {name: batch.column(i)[at].as_py() for i, name in enumerate(self._columns)}
+        columns, at = self._at(number)
+        return {name: column[at].as_py() for name, column in columns.items()}
 
     def value(self, number: int, column: str) -> Any:
         """Return one value of a row."""
-        batch, at = self._at(number)
-        return batch.column(column)[at].as_py()
+        columns, at = self._at(number)
+        return columns[column][at].as_py()
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield all rows in order, without holding them."""
@@ -123,9 +125,9 @@ class RowFile:
         """Return the rows of ids, -1 for those that are not there."""
         return np.fromiter((self.find(one) for one in ids), dtype=np.int64)
 
-    def _at(self, number: int) -> tuple[Any, int]:
+    def _at(self, number: int) -> tuple[dict[str, Any], int]:
         batch = bisect.bisect_right(self._starts, number) - 1
-        return self._batches[batch], number - self._starts[batch]
+        return self._columns[batch], number - self._starts[batch]
 
     @cached_property
     def _hashes(self) -> Hashes:

@@ -100,10 +100,15 @@ class StoredGroups(Mapping[str, str]):
 
     def __getitem__(self, key: str) -> str:
         number = self.table.find(key)
-        group = self.table.value(number, GROUP) if number >= 0 else None
+        group = self.at(number) if number >= 0 else None
         if group is None:
             raise KeyError(key)
-        return str(group)
+        return group
+
+    def at(self, number: int) -> str | None:
+        """Return the group of a row, None for a passage without one."""
+        group: str | None = self.table.value(number, GROUP)
+        return group
 
     def __len__(self) -> int:
         column = self.table.column(GROUP)

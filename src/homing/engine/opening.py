@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from homing.engine.base import Engine
@@ -39,6 +41,7 @@ def open_engine(
     return LocalEngine(n_workers)
 
 
+@contextmanager
 def open_group(
     name: str = "local",
     *,
@@ -46,8 +49,8 @@ def open_group(
     n_workers: int | None = None,
     local: Path,
     shared: Place,
-) -> Group | None:
-    """Return processes that train one model together, None where this process does it alone.
+) -> Iterator[Group | None]:
+    """Give processes that train one model together, None where this process does it alone.
 
     Args:
         name: One of `ENGINES`; of a cluster alone there is a group.
@@ -57,7 +60,9 @@ def open_group(
         shared: The same folder as every process can reach it.
     """
     if name != "ray":
-        return None
+        yield None
+        return
     from homing.engine.ray_training import RayGroup
 
-    return RayGroup(address, n_workers, local=local, shared=shared)
+    with closing(RayGroup(address, n_workers, local=local, shared=shared)) as group:
+        yield group

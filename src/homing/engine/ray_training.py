@@ -24,7 +24,8 @@ from typing import Any
 from homing import progress
 from homing.engine.base import EngineError
 from homing.engine.group import Item, Value
-from homing.engine.ray_cluster import connect, is_debugging, machines
+from homing.engine.ray_cluster import connect, machines
+from homing.engine.ray_manners import is_debugging
 from homing.engine.ray_relay import Surroundings, present_surroundings
 from homing.errors import HomingError
 from homing.progress import Event, Retelling, say
@@ -148,6 +149,8 @@ class _Heard:
 
     def during(self, trainer: Any) -> BaseException | None:
         """Run the trainer to its end; return the error that it ended with, None for none."""
+        import ray
+
         failures: list[BaseException] = []
 
         def fit() -> None:
@@ -163,14 +166,10 @@ class _Heard:
             while thread.is_alive():
                 thread.join(LOOK_S)
                 self._show()
-        except BaseException:
-            trainer.shutdown()
-            raise
-        finally:
             self._show()
+        finally:
             self.retelling.close()
-            import ray
-
+            # After Ctrl-C this ends the work, too: the first process finds nobody to tell.
             ray.kill(self.mailbox)
         return failures[0] if failures else None
 
@@ -228,13 +227,14 @@ def _work(call: Place, surroundings: Surroundings, mailbox: Any, *, is_quiet: bo
     if n_ranks() == 1:
         for name in ALONE:
             os.environ.pop(name, None)
+    import ray
     import torch
 
     torch.set_num_threads(surroundings.n_threads)
     progress.configure(quiet=is_quiet or not is_main())
     function, item = pickle.loads(read_bytes(join(call, CALL)))  # noqa: S301  (our own)
     place = join(call, ANSWER)
-    with progress.told_to(mailbox.put.remote):
+    with progress.told_to(lambda event: ray.get(mailbox.put.remote(event))):
         try:
             value = function(item)
         except HomingError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,18 +188,19 @@ def train_dataset(
     """Tune on any dataset without a workspace, save the model in `out`, and say so."""
     settings = load_settings(config, overrides)
     _refuse_foreign(Path(out))
-    log = train(
-        load_dataset(source),
-        out=out,
-        base_model=settings.train.base_model,
-        settings=training_settings(settings.train),
-        split=split,
-        dev_fraction=settings.curate.dev_fraction,
-        base_url=settings.train.base_url,
-        ledger=ledger_beside(source, settings.write.ledger, out),
-        group=_group(settings.engine, Path(out), str(Path(out).absolute())),
-        **_choice(settings.train, is_default=False),
-    )
+    with _group(settings.engine, Path(out), str(Path(out).absolute())) as group:
+        log = train(
+            load_dataset(source),
+            out=out,
+            base_model=settings.train.base_model,
+            settings=training_settings(settings.train),
+            split=split,
+            dev_fraction=settings.curate.dev_fraction,
+            base_url=settings.train.base_url,
+            ledger=ledger_beside(source, settings.write.ledger, out),
+            group=group,
+            **_choice(settings.train, is_default=False),
+        )
     is_there = any((Path(out) / name).is_file() for name in MODEL_FILES)
     summary = {**_summary(log), "model": str(out) if is_there else None}
     text = describe_trained(summary)
@@ -207,8 +209,10 @@ def train_dataset(
     return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\n{where}")
 
 
-def _group(settings: EngineSettings, local: Path, shared: Place) -> Group | None:
-    """Return the processes of the cluster that the settings name, None where they name none."""
+def _group(
+    settings: EngineSettings, local: Path, shared: Place
+) -> AbstractContextManager[Group | None]:
+    """Give the processes of the cluster that the settings name, None where they name none."""
     return open_group(
         settings.name,
         address=settings.address,
@@ -349,17 +353,18 @@ def _tune(
     for other in scratch.parent.glob("*") if scratch.parent.is_dir() else ():
         if other != scratch and target == MODEL and is_main():
             shutil.rmtree(other)
-    log = train(
-        dataset,
-        out=scratch,
-        base_model=settings.base_model,
-        settings=training_settings(settings),
-        dev_fraction=0,
-        cache_folder=job.path(EMBEDDINGS),
-        group=_group(job.settings.engine, job.workspace.folder, job.shared),
-        miner=CorpusMiner(job),
-        **_choice(settings, is_default=True),
-    )
+    with _group(job.settings.engine, job.workspace.folder, job.shared) as group:
+        log = train(
+            dataset,
+            out=scratch,
+            base_model=settings.base_model,
+            settings=training_settings(settings),
+            dev_fraction=0,
+            cache_folder=job.path(EMBEDDINGS),
+            group=group,
+            miner=CorpusMiner(job),
+            **_choice(settings, is_default=True),
+        )
     job.workspace.put_in_place(scratch, target)
     return log
 
