@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,3 +215,46 @@ def test_a_log_with_trials_is_read_back(tmp_path: Path) -> None:
     )
     summary = {"log": json.loads(json.dumps(asdict(log)))}
     assert load_log(summary).trials == log.trials
+
+
+class Here:
+    """A group of this process alone: what it is given goes through a pickle, as to a cluster."""
+
+    def __init__(self) -> None:
+        self.recipes: list[str] = []
+
+    def size(self) -> int:
+        return 1
+
+    def device(self) -> str:
+        return "cpu"
+
+    def place_of(self, path: Path) -> str:
+        return str(path)
+
+    def run(self, function: Any, item: Any, folder: str, *, most: int) -> Any:
+        function, item = pickle.loads(pickle.dumps((function, item)))
+        self.recipes.append(item.job.settings.recipe)
+        return function(item)
+
+
+@pytest.mark.slow
+def test_a_group_trains_full_alone_and_changes_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    group = Here()
+    logs = [
+        train(
+            handbook(),
+            out=tmp_path / name,
+            base_model=str(tiny_model),
+            settings=SETTINGS,
+            minutes=5,
+            group=one,
+        )
+        for name, one in (("alone", None), ("together", group))
+    ]
+    assert set(group.recipes) == {"full"}
+    trials = [[(t.name, t.dev, t.is_kept) for t in log.trials] for log in logs]
+    assert trials[0] == trials[1]
+    models = [(tmp_path / name).rglob("*.safetensors") for name in ("alone", "together")]
+    one, other = ({path.name: path.read_bytes() for path in found} for found in models)
+    assert one == other != {}

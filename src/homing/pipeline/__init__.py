@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from homing.pipeline.conclusion import verdict
     from homing.pipeline.curation import Curated, curate
     from homing.pipeline.dataset_evaluation import Evaluated, evaluate_dataset
+    from homing.pipeline.dataset_training import train_dataset
     from homing.pipeline.evaluation import evaluate
     from homing.pipeline.export_results import Export, Exported
     from homing.pipeline.exporting import export_model
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from homing.pipeline.running import STAGES, Outcome, run, run_job
     from homing.pipeline.searching import Finding, Searched, search_dataset
     from homing.pipeline.store_searching import search_store
-    from homing.pipeline.training import train, train_dataset
+    from homing.pipeline.training import train
     from homing.pipeline.writing import Written, write
 
 _HOMES = {
@@ -60,7 +61,7 @@ _HOMES = {
     "search_dataset": "searching",
     "search_store": "store_searching",
     "train": "training",
-    "train_dataset": "training",
+    "train_dataset": "dataset_training",
     "Written": "writing",
     "write": "writing",
 }

@@ -24,7 +24,8 @@ from homing.evaluation.files import load_evaluation
 from homing.pipeline.copies import on_copies
 from homing.pipeline.export_facts import export_facts, export_folders
 from homing.pipeline.job import EVALUATION, MODEL
-from homing.pipeline.training import MODEL_FILES, load_log
+from homing.pipeline.training import MODEL_FILES
+from homing.pipeline.training_summary import load_log
 from homing.reporting.export_table import ExportFacts, with_exports
 from homing.reporting.model_card import card_for
 from homing.workspace import Workspace

@@ -30,7 +30,7 @@ from homing.pipeline.job import (
     inputs_of,
     run_stage,
 )
-from homing.pipeline.training import load_log
+from homing.pipeline.training_summary import load_log
 from homing.reporting.contenders import find_comparison
 from homing.reporting.data import DatasetFacts, ModelFacts, ReportData, count_questions
 from homing.reporting.funnel import read_funnel

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.curation.carving import carve_dev
-from homing.dataset import Dataset, load_dataset, pick_split
+from homing.dataset import Dataset, pick_split
 from homing.engine.group import Group
 from homing.engine.opening import open_group
 from homing.errors import UsageError
-from homing.pipeline.copies import on_copies
 from homing.pipeline.dev_scoring import DevScorer, dev_scorer, has_dev, retriever_scorer
 from homing.pipeline.job import (
     CACHE,
@@ -26,18 +25,17 @@ from homing.pipeline.job import (
     Job,
     StageResult,
     inputs_of,
-    plural,
     run_stage,
 )
 from homing.pipeline.ladder import Ladder, general_score
-from homing.pipeline.language_models import LEDGER, ledger_beside
 from homing.pipeline.sharded_mining import CorpusMiner
 from homing.pipeline.stored_dataset import open_dataset
+from homing.pipeline.training_summary import RERANKER, describe_trained, summary_of
 from homing.pipeline.unlabelled import unlabelled_questions
 from homing.progress import say
 from homing.ranks import is_main, n_ranks
 from homing.retrieval.models import EMBEDDED_MODEL, find_model
-from homing.settings import Settings, TrainSettings, load_settings
+from homing.settings import Settings, TrainSettings
 from homing.settings.engine import EngineSettings
 from homing.settings.section import Section
 from homing.storage import Place, is_remote
@@ -48,14 +46,13 @@ if TYPE_CHECKING:
     from homing.training.settings import TrainingSettings
 
 PERSON = "person"
-AUTO, FULL, RERANKER = "auto", "full", "reranker"
+AUTO, FULL = "auto", "full"
 MODEL_FILES = ("modules.json", "config.json", "adapter.json")
 """One of them lies in every folder that holds a model, or an adapter of an API's."""
-NOT_BETTER = "not-better"
-"""Where `reranker` leaves what did not beat the first stage on dev."""
 ROOMS = (
     *("pipeline/training", "pipeline/ladder", "pipeline/rungs", "pipeline/narrowing"),
-    *("pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled", "pipeline/stored_dataset"),
+    *("pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled"),
+    *("pipeline/stored_dataset", "pipeline/training_summary"),
     *("training", "writing", "retrieval", "dataset"),
 )
 
@@ -176,40 +173,7 @@ def train_stage(job: Job) -> StageResult:
     )
 
 
-@on_copies(write=True)
-def train_dataset(
-    source: str | Path,
-    out: str | Path,
-    *,
-    split: str | None = None,
-    config: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> StageResult:
-    """Tune on any dataset without a workspace, save the model in `out`, and say so."""
-    settings = load_settings(config, overrides)
-    _refuse_foreign(Path(out))
-    with _group(settings.engine, Path(out), str(Path(out).absolute())) as group:
-        log = train(
-            load_dataset(source),
-            out=out,
-            base_model=settings.train.base_model,
-            settings=training_settings(settings.train),
-            split=split,
-            dev_fraction=settings.curate.dev_fraction,
-            base_url=settings.train.base_url,
-            ledger=ledger_beside(source, settings.write.ledger, out),
-            group=group,
-            **_choice(settings.train, is_default=False),
-        )
-    is_there = any((Path(out) / name).is_file() for name in MODEL_FILES)
-    summary = {**_summary(log), "model": str(out) if is_there else None}
-    text = describe_trained(summary)
-    say(f"train: {text} in {log.seconds:.1f} s")
-    where = f"Model: {out}" if is_there else f"No model in {out}"
-    return StageResult("train", True, round(log.seconds, 3), summary, f"{text}\n{where}")
-
-
-def _group(
+def group_of(
     settings: EngineSettings, local: Path, shared: Place
 ) -> AbstractContextManager[Group | None]:
     """Give the processes of the cluster that the settings name, None where they name none."""
@@ -233,18 +197,6 @@ def refuse_reranker(settings: Settings) -> None:
         )
 
 
-def _refuse_foreign(out: Path) -> None:
-    """Raise `UsageError` if a folder holds something else than a model, or one in the making."""
-    if out.is_file():
-        raise UsageError(f"{out} is a file. Choose a folder for the model.")
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if names and not names & {*MODEL_FILES, "checkpoints", FULL, NOT_BETTER, LEDGER}:
-        raise UsageError(
-            f"{out} exists, is not empty and holds no model, so nothing was written. "
-            "Choose a new folder for the model."
-        )
-
-
 def training_settings(settings: TrainSettings) -> TrainingSettings:
     """Return the keywords of training as the settings have them, group by group."""
     from homing.training.settings import TrainingSettings
@@ -255,7 +207,7 @@ def training_settings(settings: TrainSettings) -> TrainingSettings:
     return filled
 
 
-def _choice(settings: TrainSettings, *, is_default: bool) -> dict[str, Any]:
+def choice_of(settings: TrainSettings, *, is_default: bool) -> dict[str, Any]:
     """Return the keywords by which `train` chooses a recipe; none where one is named.
 
     Args:
@@ -278,42 +230,6 @@ def _filled(target: Any, section: Section) -> Any:
     )
 
 
-def describe_trained(summary: Mapping[str, Any]) -> str:
-    """Return what came out, such as "3,912 pairs → tuned, dev nDCG@10 0.612 → 0.655"."""
-    log = summary["log"]
-    pairs = plural(log["n_pairs"], "pair")
-    if log["settings"].get("recipe") == RERANKER:
-        return f"{pairs} → {log['note'].removesuffix('.')}{_mined(log)}"
-    if log["kept"] == "base":
-        where = "on dev" if log["dev"] else "on training questions that were held out"
-        return f"{pairs} → the base model is kept: nothing was better {where}"
-    if not log["dev"]:
-        return f"{pairs} → tuned{_index(log)}{_mined(log)}"
-    base, best = log["dev"][0][1], max(value for _, value in log["dev"])
-    kept = next((trial["name"] for trial in log.get("trials", ()) if trial["is_kept"]), "")
-    chosen = f" ({kept})" if kept else ""
-    gain = f"dev nDCG@10 {base:.3f} → {best:.3f}"
-    return f"{pairs} → tuned{chosen}, {gain}{_index(log)}{_mined(log)}"
-
-
-def _index(log: Mapping[str, Any]) -> str:
-    """Return that an index need not be made again, where that is so."""
-    return "; an index made with the base stays valid" if log.get("index_stays") else ""
-
-
-def _mined(log: Mapping[str, Any]) -> str:
-    """Return what mining passed over, where there was any: an estimate of its false negatives."""
-    share = log.get("false_negative_fraction")
-    if share is None:
-        return ""
-    return f"; {100 * share:.0f} % of the mined candidates passed over as probable answers"
-
-
-def load_log(summary: Mapping[str, Any]) -> TrainingLog:
-    """Return the training log that a summary holds."""
-    return TrainingLog.from_json(summary["log"])
-
-
 def without_given_questions(dataset: Dataset) -> Dataset:
     """Return the dataset with the train split reduced to questions that a writer wrote."""
     written = [q for q in dataset.qrels["train"] if dataset.queries[q.query_id].writer != PERSON]
@@ -323,7 +239,7 @@ def without_given_questions(dataset: Dataset) -> Dataset:
 def _train_into(job: Job, inputs: Mapping[str, str]) -> dict[str, Any]:
     dataset = open_dataset(job, inputs)
     log = _tune(job, dataset, MODEL, inputs)
-    summary: dict[str, Any] = _summary(log)
+    summary: dict[str, Any] = summary_of(log)
     if job.settings.train.ablation:
         say("train: once more without the given questions")
         chosen = log.settings["recipe"] if log.trials and log.kept == "tuned" else None
@@ -353,7 +269,7 @@ def _tune(
     for other in scratch.parent.glob("*") if scratch.parent.is_dir() else ():
         if other != scratch and target == MODEL and is_main():
             shutil.rmtree(other)
-    with _group(job.settings.engine, job.workspace.folder, job.shared) as group:
+    with group_of(job.settings.engine, job.workspace.folder, job.shared) as group:
         log = train(
             dataset,
             out=scratch,
@@ -363,17 +279,7 @@ def _tune(
             cache_folder=job.path(EMBEDDINGS),
             group=group,
             miner=CorpusMiner(job),
-            **_choice(settings, is_default=True),
+            **choice_of(settings, is_default=True),
         )
     job.workspace.put_in_place(scratch, target)
     return log
-
-
-def _summary(log: TrainingLog) -> dict[str, Any]:
-    return {
-        "kept": log.kept,
-        "best_step": log.best_step,
-        "n_pairs": log.n_pairs,
-        "n_passages": log.n_passages,
-        "log": asdict(log),
-    }
