@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from homing.engine.base import EngineError, Failure, Item, Outcome, Per, Value
-from homing.engine.ray_cluster import Connection, check_installed, connect, is_debugging, machines
+from homing.engine.ray_cluster import Connection, check_installed, connect, machines
+from homing.engine.ray_manners import is_debugging
 from homing.engine.ray_pool import Pool, pool_of
 from homing.engine.ray_relay import (
     ANSWERS,
@@ -113,7 +114,10 @@ def _answers(
         EngineError: Ray gave up.
     """
     dataset = _dataset(function, pieces, pool)
-    batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
+    # Read ahead, the first answer would wait for the second.
+    batches = iter(
+        dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+    )
     try:
         for rows in _said_by_ray(batches):
             for row in rows[ANSWERS]:

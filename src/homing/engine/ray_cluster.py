@@ -10,18 +10,26 @@ import contextlib
 import importlib.util
 import logging
 import os
-import signal
+import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from homing.engine.local import n_cores
+from homing.engine.ray_manners import (
+    is_debugging,
+    keep_off_stdout,
+    on_loopback,
+    own_sigterm,
+    quiet_start,
+)
 from homing.errors import HomingError, MissingDependencyError, UsageError
 from homing.progress import say
 
 LARGEST_STORE = 1 << 30
 """Bytes of shared memory, at most, for what is on its way between the processes of this machine."""
+PATIENCE_S = 10.0
+"""For the head of a cluster to answer at all."""
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 """Set by Ray for a job that was submitted to a cluster; it stands in for an address not given."""
 DASHBOARD_NEEDS = ("aiohttp_cors", "opencensus")
@@ -110,11 +118,6 @@ def machines() -> list[Machine]:
     return [machine for machine in found if machine.n_cpus or machine.n_gpus]
 
 
-def is_debugging() -> bool:
-    """Return whether Ray may say what it likes: with HOMING_DEBUG=1."""
-    return bool(os.environ.get("HOMING_DEBUG"))
-
-
 def _is_initialized() -> bool:
     try:
         import ray.data
@@ -144,17 +147,29 @@ def _initialize(address: str | None, n_cpus: int | None) -> None:
     }
     if address is None:
         wanted |= _this_machine(n_cpus)
-    if not is_debugging():
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     where = contextlib.nullcontext() if address else on_loopback()
     try:
-        with _own_sigterm(), where:
+        if address is not None:
+            _knock(address)
+        with own_sigterm(), quiet_start(), where:
             context = ray.init(**wanted)
     except Exception as error:
         raise ClusterError(_not_reached(address, error)) from error
+    keep_off_stdout()
     url = context.dashboard_url
     if url:
         say(f"Ray's dashboard: {url if '://' in url else f'http://{url}'}")
+
+
+def _knock(address: str) -> None:
+    """Raise an error if nobody listens there; Ray itself would try for minutes."""
+    if address == "auto":
+        from ray._private.services import canonicalize_bootstrap_address
+
+        address = canonicalize_bootstrap_address(address) or ""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S).close()
 
 
 def _this_machine(n_cpus: int | None) -> dict[str, Any]:
@@ -176,36 +191,6 @@ def _memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return 8 << 30
-
-
-@contextlib.contextmanager
-def on_loopback() -> Iterator[None]:
-    """Have what Ray starts in the block listen on 127.0.0.1, as it does where it has no clusters.
-
-    Ray takes `_node_ip_address="127.0.0.1"` for the address that other machines see.
-    """
-    from ray._private import ray_constants
-
-    before = getattr(ray_constants, "ENABLE_RAY_CLUSTER", True)
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextlib.contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep this process's own answer to SIGTERM, which `ray.init` replaces."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _not_reached(address: str | None, error: Exception) -> str:
