@@ -96,4 +96,4 @@ def values_of(outcomes: Iterable[Outcome[Item, Value]]) -> Iterator[Value]:
                 f"A worker could not finish its part: {outcome.failure.detail}. What other workers "
                 "finished is kept: run the same command again, which continues."
             )
-        yield outcome.value  # type: ignore[misc]  (None is a value, too)
+        yield outcome.value  # type: ignore[misc]  # None is a value, too
