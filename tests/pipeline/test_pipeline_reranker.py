@@ -11,7 +11,7 @@ from homing.cli.main import app
 from homing.cli.session import run_cli
 from homing.errors import UsageError
 from homing.pipeline import run, train_dataset
-from homing.pipeline.training.cpython-311.pyc import NOT_BETTER
+from homing.pipeline.dataset_training import NOT_BETTER
 from homing.training import reranker_saving
 
 SMALL = {
