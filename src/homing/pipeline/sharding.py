@@ -1,57 +1,47 @@
 """A step of a stage in parts: what workers finish is kept, and put together.
 
-Each *part* is made from one piece of the work, such as a shard of a table, and lies in a folder of
-its own under cache/parts/, named by all that decides what is in it. Every attempt writes into a
-fresh folder there, and `done.json` is written last, which says which attempt counts. Whoever dies,
-worker, machine or driver, a part that is done is not made again, and half of one is never read.
-When its stage has ended well, the parts are removed.
+Each part is made from one piece of the work, such as a shard of a table, and lies in a folder of
+its own under cache/parts/, named by all that decides what is in it. Whoever dies, worker, machine
+or driver, a part that is done is not made again. When its stage has ended well, the parts are
+removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from homing.dataset.parts import Part, PartFunction, done_parts, make_part
 from homing.dataset.shards import Shard, concatenate
 from homing.engine.base import EngineError, Failure, Per, values_of
 from homing.pipeline.job import CACHE, Job
 from homing.progress import say, track
-from homing.storage import join, list_files, read_bytes, remove, write_bytes
+from homing.storage import join, remove
 from homing.workspace import hash_code
 
+__all__ = [
+    "PARTS",
+    "Part",
+    "PartFunction",
+    "Piece",
+    "ShardFunction",
+    "Step",
+    "forget_parts",
+    "make_here",
+    "make_parts",
+    "name_for",
+    "put_together",
+    "run_step",
+    "summaries",
+]
+
 PARTS = f"{CACHE}/parts"
-DONE = "done.json"
-READERS = 16
-"""Threads that read what `DONE` files say: a store answers many at a time, each after a while."""
-
 Item = TypeVar("Item")
-PartFunction = Callable[[Item, str], Mapping[str, Any]]
-"""Takes an item, writes tables into a folder (a place), and returns what it counted (JSON)."""
 ShardFunction = PartFunction[Shard]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a worker made of one piece.
-
-    Attributes:
-        folder: The place of its tables.
-        summary: What the function returned.
-    """
-
-    folder: str
-    summary: Mapping[str, Any]
-
-    def table(self, name: str) -> str:
-        """Return the place of one of its tables."""
-        return join(self.folder, f"{name}.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +145,11 @@ def make_parts(
         EngineError: The function raised; what others finished is kept.
     """
     folder = join(job.shared, PARTS, name)
-    made: dict[str, Part | Failure] = {**_done_parts(folder)}
+    made: dict[str, Part | Failure] = {**done_parts(folder)}
     missing = [piece for piece in pieces if piece.name not in made]
     advance(sum(piece.weight for piece in pieces if piece.name in made))
     outcomes = job.engine.map(
-        partial(_make_part, function=function, folder=folder),
+        partial(make_part, function=function, folder=folder),
         ((piece.name, piece.item) for piece in missing),
         time_limit_s=time_limit_s and partial(_limit_of, time_limit_s=time_limit_s),
         per=per,
@@ -175,7 +165,7 @@ def make_parts(
 
 def make_here(job: Job, name: str, function: PartFunction[Item], piece: Piece[Item]) -> Part:
     """Return a part that is made in this process."""
-    return _make_part((piece.name, piece.item), function, join(job.shared, PARTS, name))
+    return make_part((piece.name, piece.item), function, join(job.shared, PARTS, name))
 
 
 def put_together(job: Job, parts: Sequence[Part], table: str, relative: str, schema: Any) -> int:
@@ -194,39 +184,8 @@ def summaries(parts: Sequence[Part], name: str) -> Iterator[Any]:
         yield part.summary[name]
 
 
-def _make_part(item: tuple[str, Item], function: PartFunction[Item], folder: str) -> Part:
-    """Make one part, in a worker, and say last that it is whole and how large its files are."""
-    name, content = item
-    attempt = uuid.uuid4().hex[:12]
-    place = join(folder, name, attempt)
-    summary = dict(function(content, place))
-    sizes = {file.name: file.size for file in list_files(place)}
-    done = {"attempt": attempt, "files": sizes, "summary": summary}
-    write_bytes(join(folder, name, DONE), json.dumps(done).encode())
-    return Part(place, summary)
-
-
 def _limit_of(item: tuple[str, Item], time_limit_s: Callable[[Item], float]) -> float:
     return time_limit_s(item[1])
-
-
-def _done_parts(folder: str) -> dict[str, Part]:
-    """Return name -> part of what earlier runs finished.
-
-    A machine that lost its power may keep names without what was in the files: such a part is none.
-    """
-    there = {file.name: file.size for file in list_files(folder)}
-    names = [path.rpartition("/")[0] for path in there if path.endswith(f"/{DONE}")]
-    with ThreadPoolExecutor(READERS) as pool:
-        contents = pool.map(lambda name: read_bytes(join(folder, name, DONE)), names)
-        parts = {}
-        for name, content in zip(names, contents, strict=True):
-            with suppress(ValueError):
-                done = json.loads(content)
-                attempt = f"{name}/{done['attempt']}"
-                if all(there.get(f"{attempt}/{n}") == size for n, size in done["files"].items()):
-                    parts[name] = Part(join(folder, attempt), done["summary"])
-    return parts
 
 
 def _rescued(
