@@ -11,8 +11,8 @@ from homing.cli.main import app
 from homing.cli.session import run_cli
 from homing.errors import UsageError
 from homing.pipeline import run, train_dataset
-from homing.pipeline.dataset_training import NOT_BETTER
 from homing.training import reranker_saving
+from homing.training.reranker_saving import NOT_BETTER
 
 SMALL = {
     "train.recipe": "reranker",
