@@ -17,7 +17,8 @@ ROOM = 0.8
 def find_limits(size: Size, rates: Rates, stages: Sequence[StageEstimate]) -> tuple[Limit, ...]:
     """Return what gives way on these machines, what gives way first first."""
     found = [_memory(size, rates), _postings(size, rates), _leading(size, stages)]
-    return tuple(sorted([*found, _search(size, rates)], key=lambda limit: limit.n_passages))
+    found += [_disk(size, stages), _search(size, rates)]
+    return tuple(sorted(found, key=lambda limit: limit.n_passages))
 
 
 def sources_of(size: Size, rates: Rates, writing: Writing) -> dict[str, str]:
@@ -51,6 +52,16 @@ def _postings(size: Size, rates: Rates) -> Limit:
         ROOM * size.node.memory_bytes / rates.bm25_bytes.value,
         "BM25's postings, which one process holds",
         "leave out BM25 and what is fused with it",
+    )
+
+
+def _disk(size: Size, stages: Sequence[StageEstimate]) -> Limit:
+    each, disk = sum(stage.kept_bytes for stage in stages) / size.n_passages, size.node.disk_bytes
+    return Limit(
+        disk / each,
+        f"the leading machine's disk of {disk / 1e9:,.0f} GB, which holds a copy of the workspace, "
+        "and the vectors",
+        "a larger disk (HOMING_CACHE)",
     )
 
 

@@ -32,6 +32,8 @@ class NodeKind:
         n_gpus: How many it has.
         usd_per_hour: None where it is not known.
         price_source: Where that stands.
+        disk_bytes: Of its disk, for the copy of a workspace that the leading machine works in; 200
+            GB is what examples/cluster/cluster.yaml asks for.
     """
 
     instance: str
@@ -41,6 +43,7 @@ class NodeKind:
     n_gpus: int = 0
     usd_per_hour: float | None = None
     price_source: str = PRICE_SOURCE
+    disk_bytes: int = 200 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,13 @@ SEARCH_REACHED_SOURCE = "assumed, not measured: a fifth of the peak"
 
 def this_machine() -> NodeKind:
     """Return the machine that runs, whose price is not known."""
+    import shutil
+
     from homing.engine.local import n_cores
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return NodeKind("a machine like this one", n_cores(), memory, price_source="not known")
+    free = shutil.disk_usage(os.getcwd()).free
+    unknown = "not known"
+    return NodeKind(
+        "a machine like this one", n_cores(), memory, price_source=unknown, disk_bytes=free
+    )
