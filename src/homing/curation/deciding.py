@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.curation.filters import Fault
-from homing.curation.homes import Homes, find_homes
-from homing.curation.question_shards import STEPS, Checked, Fate
+from homing.curation.homes import Homes, Splits, find_homes
+from homing.curation.question_shards import Checked
 from homing.curation.repetitions import NEW, Repetitions, find_repetitions
 from homing.curation.splitting import Sides
 from homing.types import IntArray
@@ -40,22 +40,28 @@ class Decisions:
     homes: Homes
     name: Callable[[int], str]
 
-    def fate(self, row: int, rank: int, fault: Fault) -> Fate:
-        """Return what becomes of one question.
+    def splits(self) -> Splits:
+        """Return where each question goes, in `SPLITS`; -1 if it is dropped, int8 (n,)."""
+        splits = np.full(len(self.is_left), -1, dtype=np.int8)
+        splits[self.is_left] = np.where(self.homes.is_kept, self.homes.splits, -1)
+        return splits
+
+    def why(self, row: int, rank: int, fault: Fault | None) -> tuple[str, Fault]:
+        """Return the step that drops a question, with reason and detail.
 
         Args:
             rank: How many questions before it are left.
             fault: What is wrong with the question by itself.
         """
-        if not self.checked.is_sound[row]:
-            return Fate(-1, STEPS.index("form"), *fault)
-        if repeated := self.repetitions.fault(row, self.name):
-            return Fate(-1, STEPS.index("form"), *repeated)
-        if self.checked.is_copied[row]:
-            return Fate(-1, STEPS.index("copied"), *fault)
-        if elsewhere := self.homes.fault(rank):
-            return Fate(-1, STEPS.index("split"), *elsewhere)
-        return Fate(int(self.homes.splits[rank]))
+        repeated = self.repetitions.fault(row, self.name)
+        if self.checked.is_sound[row] and repeated:
+            return "form", repeated
+        if self.is_left[row]:
+            fault = self.homes.fault(rank)
+        assert fault is not None, f"question {row} is dropped for no reason"
+        if self.is_left[row]:
+            return "split", fault
+        return "copied" if self.checked.is_sound[row] else "form", fault
 
 
 def decide(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,31 @@ Digests = NDArray[np.bytes_]
 
 def digests_of(texts: Iterable[str]) -> Digests:
     """Return the digest of each text, the same on every machine."""
-    return as_digests(
-        b"".join(
-            hashlib.blake2b(
-                text.encode("utf-8", "surrogatepass"), digest_size=N_BYTES, usedforsecurity=False
-            ).digest()
-            for text in texts
-        )
-    )
+    return as_digests(b"".join(_digest(text.encode("utf-8", "surrogatepass")) for text in texts))
+
+
+def digests_of_ids(ids: Iterable[Any]) -> Digests:
+    """Return what stands for each id in some Arrow arrays of strings: of 16 bytes, the id itself.
+
+    Such are the ids of passages and queries; an id of any other length has a digest.
+    """
+    found = [_digests_of_ids(some) for some in ids]
+    return np.concatenate([np.empty(0, dtype=DTYPE), *found])
+
+
+def _digests_of_ids(ids: Any) -> Digests:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(ids) and (pc.binary_length(ids).to_numpy() == N_BYTES).all():
+        fixed = ids.cast(pa.binary()).cast(pa.binary(N_BYTES))
+        return np.frombuffer(fixed.buffers()[1], DTYPE, len(ids), fixed.offset * N_BYTES)
+    raw = ids.cast(pa.binary()).to_pylist()
+    return as_digests(b"".join(i if len(i) == N_BYTES else _digest(i) for i in raw))
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=N_BYTES, usedforsecurity=False).digest()
 
 
 def as_digests(raw: bytes) -> Digests:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from homing.curation.digests import Digests, RowIndex, digests_of
+from homing.curation.digests import RowIndex, digests_of_ids
 from homing.curation.spans import Spans
 from homing.dataset.records import passage_of
 from homing.errors import HomingError
@@ -51,7 +51,7 @@ def read_passage_rows(place: Place, *, group_column: str | None = None) -> Passa
     with open_input(place) as source, pq.ParquetFile(source) as file:
         table = file.read(columns=wanted)
     ids = table.column("_id")
-    index = RowIndex(digests_of_strings(ids.chunks))
+    index = RowIndex(digests_of_ids(ids.chunks))
     if (row := index.first_repeated()) >= 0:
         raise HomingError(
             f"{place}: the id {ids[row].as_py()!r} stands for two passages. "
@@ -60,17 +60,12 @@ def read_passage_rows(place: Place, *, group_column: str | None = None) -> Passa
     spans = Spans(
         order=pc.sort_indices(ids).to_numpy().astype(np.int64),
         documents=_codes(table.column("document_id")),
-        starts=table.column("start").to_numpy(),
-        ends=table.column("end").to_numpy(),
+        starts=table.column("start").combine_chunks().to_numpy(),
+        ends=table.column("end").combine_chunks().to_numpy(),
         name=namer(ids),
     )
     groups = _codes(table.column(group_column)) if group_column else None
     return PassageRows(ids, spans, index, groups)
-
-
-def digests_of_strings(chunks: Iterable[Any]) -> Digests:
-    """Return the digests of the texts of some Arrow arrays."""
-    return digests_of(text for chunk in chunks for text in chunk.to_pylist())
 
 
 def namer(ids: Any) -> Callable[[int], str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from homing.curation.copied import OFFLINE_WRITER, drop_copied
 from homing.curation.digests import DTYPE, Digests
 from homing.curation.filters import AskedAbout, Fault, find_fault
-from homing.curation.homes import SPLITS, question_digests
+from homing.curation.homes import SPLITS, Splits, question_digests
 from homing.curation.passage_rows import passages_at
 from homing.curation.rejections import reject
 from homing.curation.repetitions import content_keys
@@ -28,7 +28,7 @@ from homing.dataset.records import (
     question_row,
     save_rejections,
 )
-from homing.dataset.shards import Shard
+from homing.dataset.shards import Shard, write_batches
 from homing.dataset.tables import Row, read_table, write_table
 from homing.retrieval.array_files import read_arrays, save_arrays
 from homing.storage import join
@@ -60,18 +60,18 @@ class Checked(NamedTuple):
     is_modelled: NDArray[np.bool_]
 
 
-class Fate(NamedTuple):
-    """What becomes of a question.
+class Dropped(NamedTuple):
+    """Why a question is dropped.
 
     Attributes:
-        split: It goes there, in `SPLITS`; -1 if it is dropped.
-        step: Where it is dropped, in `STEPS`.
+        row: Its position in its shard.
+        step: Where it is dropped.
     """
 
-    split: int
-    step: int = -1
-    reason: str = ""
-    detail: str = ""
+    row: int
+    step: str
+    reason: str
+    detail: str
 
 
 def check_questions(
@@ -103,8 +103,9 @@ def check_questions(
         np.array(is_modelled, dtype=bool),
     )
     save_arrays(join(folder, CHECKED), found._asdict())
-    both = (first or second or ("", "") for first, second in zip(faults, of_copied, strict=True))
-    write_table(both, join(folder, f"{FAULTS}.parquet"), _text_schema("reason", "detail"))
+    both = [first or second for first, second in zip(faults, of_copied, strict=True)]
+    named = ((row, "", *fault) for row, fault in enumerate(both) if fault)
+    write_table(named, join(folder, f"{FAULTS}.parquet"), _dropped_schema())
     return {"n_questions": len(questions)}
 
 
@@ -116,20 +117,21 @@ def gather_checked(folders: Iterable[str]) -> Checked:
     return Checked(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def faults_in(folder: str) -> Iterator[Fault]:
-    """Yield what `check_questions` says of each question of a shard; ("", "") if nothing."""
-    for row in read_table(join(folder, f"{FAULTS}.parquet")):
-        yield row["reason"], row["detail"]
+def faults_in(folder: str) -> dict[int, Fault]:
+    """Return row -> what `check_questions` says of the questions of a shard, if anything."""
+    found = read_table(join(folder, f"{FAULTS}.parquet"))
+    return {row["row"]: (row["reason"], row["detail"]) for row in found}
 
 
-def save_fates(fates: Iterable[Fate], plan: str, shard: Shard) -> None:
-    """Tell a shard what becomes of its questions."""
-    import pyarrow as pa
+def save_fates(splits: Splits, dropped: Iterable[Dropped], plan: str, shard: Shard) -> None:
+    """Tell a shard what becomes of its questions.
 
-    schema = _text_schema("reason", "detail")
-    for name in ("step", "split"):
-        schema = schema.insert(0, pa.field(name, pa.int8()))
-    write_table(fates, plan_of(plan, shard, "parquet"), schema)
+    Args:
+        splits: Where each goes, in `SPLITS`; -1 if it is dropped (n,).
+        dropped: Those that are, in their order.
+    """
+    save_arrays(plan_of(plan, shard), {"splits": splits})
+    write_table(dropped, plan_of(plan, shard, "parquet"), _dropped_schema())
 
 
 def write_dataset_part(shard: Shard, folder: str, *, plan: str) -> dict[str, Any]:
@@ -141,25 +143,30 @@ def write_dataset_part(shard: Shard, folder: str, *, plan: str) -> dict[str, Any
     queries: list[Row] = []
     qrels: dict[str, list[Row]] = {split: [] for split in SPLITS}
     rejections: dict[str, list[Rejection]] = {step: [] for step in STEPS}
-    fates = (Fate(**row) for row in read_table(plan_of(plan, shard, "parquet")))
-    for question, fate in zip(questions_of(shard), fates, strict=True):
-        if fate.split < 0:
-            rejections[STEPS[fate.step]].append(reject(question, fate.reason, fate.detail))
+    splits = read_arrays(plan_of(plan, shard))["splits"].tolist()
+    dropped = (Dropped(**row) for row in read_table(plan_of(plan, shard, "parquet")))
+    for question, split in zip(questions_of(shard), splits, strict=True):
+        if split < 0:
+            _, step, *fault = next(dropped)
+            rejections[step].append(reject(question, *fault))
             continue
         key = query_id(question.text)
         queries.append((key, *question_row(question)))
-        qrels[SPLITS[fate.split]].append((key, question.passage_id, 1))
+        qrels[SPLITS[split]].append((key, question.passage_id, 1))
     write_table(queries, join(folder, f"{QUERIES_PART}.parquet"), query_schema())
     for split, rows in qrels.items():
         write_table(rows, join(folder, f"{split}.parquet"), qrel_schema())
-    for step, dropped in rejections.items():
-        save_rejections(dropped, join(folder, f"{step}.parquet"))
+    for step, of_step in rejections.items():
+        save_rejections(of_step, join(folder, f"{step}.parquet"))
     return {"n_queries": len(queries)}
 
 
-def save_groups(ids: Sequence[str], plan: str, shard: Shard) -> None:
-    """Tell a shard of passages their duplicate groups."""
-    write_table(((i,) for i in ids), plan_of(plan, shard, "parquet"), _text_schema("group_id"))
+def save_groups(ids: Any, plan: str, shard: Shard) -> None:
+    """Tell a shard of passages their duplicate groups, which are Arrow strings."""
+    import pyarrow as pa
+
+    groups = pa.table({"group_id": ids})
+    write_batches(groups.to_batches(), plan_of(plan, shard, "parquet"), groups.schema)
 
 
 def write_corpus_part(shard: Shard, folder: str, *, plan: str) -> dict[str, Any]:
@@ -206,7 +213,8 @@ def _copied(
     return faults
 
 
-def _text_schema(*columns: str) -> Any:
+def _dropped_schema() -> Any:
     import pyarrow as pa
 
-    return pa.schema([(name, pa.string()) for name in columns])
+    texts = [(name, pa.string()) for name in Dropped._fields[1:]]
+    return pa.schema([("row", pa.int64()), *texts])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,15 +23,16 @@ from typing import Any
 import numpy as np
 
 from homing.curation.deciding import Decisions, decide
-from homing.curation.digests import digests_of
+from homing.curation.digests import digests_of_ids
 from homing.curation.duplicates import group_rows
+from homing.curation.filters import Fault
 from homing.curation.homes import SPLITS
 from homing.curation.passage_rows import PassageRows, read_passage_rows
 from homing.curation.question_shards import (
     CORPUS_PART,
     QUERIES_PART,
     STEPS,
-    Fate,
+    Dropped,
     check_questions,
     faults_in,
     gather_checked,
@@ -53,7 +54,7 @@ from homing.dataset.mteb import (
     remove_others,
 )
 from homing.dataset.records import rejection_schema
-from homing.dataset.shards import concatenate, shards_of
+from homing.dataset.shards import Shard, concatenate, shards_of
 from homing.pipeline.curation_counts import CurationCounts, refuse_empty
 from homing.pipeline.easy_questions import label_easy
 from homing.pipeline.fates import LABELS, REJECTED
@@ -178,10 +179,10 @@ def _find_asked(tables: _Tables, passages: PassageRows) -> _Asked:
 
 def _rows_of(ids: Any, passages: PassageRows, strangers: dict[str, int]) -> IntArray:
     encoded = ids.dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    rows = passages.index.find(digests_of(names))
+    rows = passages.index.find(digests_of_ids([encoded.dictionary]))
     for i in np.flatnonzero(rows < 0).tolist():
-        rows[i] = len(passages) + strangers.setdefault(names[i], len(strangers))
+        name = encoded.dictionary[i].as_py()
+        rows[i] = len(passages) + strangers.setdefault(name, len(strangers))
     of_each: IntArray = rows[encoded.indices.to_numpy()]
     return of_each
 
@@ -225,23 +226,23 @@ def _decide(
 
 def _tell_fates(
     tables: _Tables, decisions: Decisions, parts: Sequence[Part]
-) -> list[dict[str, int]]:
-    """Return for each step how many questions it drops, by reason; tell each shard."""
-    ranks = np.cumsum(decisions.is_left) - 1
-    reasons: list[Counter[str]] = [Counter() for _ in STEPS]
+) -> dict[str, dict[str, int]]:
+    """Return step -> reason -> how many questions it drops; tell each shard."""
+    ranks, splits = np.cumsum(decisions.is_left) - 1, decisions.splits()
+    reasons: dict[str, Counter[str]] = {step: Counter() for step in STEPS}
 
-    def counted(fates: Iterable[Fate]) -> Iterator[Fate]:
-        for fate in fates:
-            if fate.split < 0:
-                reasons[fate.step][fate.reason] += 1
-            yield fate
+    def dropped(shard: Shard, faults: Mapping[int, Fault]) -> Iterator[Dropped]:
+        here = splits[shard.first_row : shard.first_row + shard.n_rows]
+        for row in np.flatnonzero(here < 0).tolist():
+            in_table = shard.first_row + row
+            step, why = decisions.why(in_table, int(ranks[in_table]), faults.get(row))
+            reasons[step][why[0]] += 1
+            yield Dropped(row, step, *why)
 
     for shard, part in zip(tables.shards[QUESTIONS], parts, strict=True):
-        rows = range(shard.first_row, shard.first_row + shard.n_rows)
-        of_shard = ranks[shard.first_row : shard.first_row + shard.n_rows].tolist()
-        fates = map(decisions.fate, rows, of_shard, faults_in(part.folder))
-        save_fates(counted(fates), tables.plan("fates"), shard)
-    return [dict(of_step) for of_step in reasons]
+        here = splits[shard.first_row : shard.first_row + shard.n_rows]
+        save_fates(here, dropped(shard, faults_in(part.folder)), tables.plan("fates"), shard)
+    return {step: dict(of_step) for step, of_step in reasons.items()}
 
 
 def _write(tables: _Tables, passages: PassageRows, groups: IntArray, filters: Filters) -> int:
@@ -255,7 +256,7 @@ def _write(tables: _Tables, passages: PassageRows, groups: IntArray, filters: Fi
     }
     for shard in tables.shards[PASSAGES]:
         rows = groups[shard.first_row : shard.first_row + shard.n_rows]
-        save_groups(passages.ids.take(rows).to_pylist(), tables.plan("groups"), shard)
+        save_groups(passages.ids.take(rows), tables.plan("groups"), shard)
     write_corpus = partial(write_corpus_part, plan=tables.plan("groups"))
     corpus = tables.run("corpus", write_corpus, PASSAGES, "Writing the corpus", {})
     write_questions = partial(write_dataset_part, plan=tables.plan("fates"))
@@ -271,7 +272,7 @@ def _write(tables: _Tables, passages: PassageRows, groups: IntArray, filters: Fi
 
 
 def _steps(
-    decisions: Decisions, reasons: Sequence[Mapping[str, int]], filters: Filters
+    decisions: Decisions, reasons: Mapping[str, Mapping[str, int]], filters: Filters
 ) -> list[FilterStep]:
     """Return the filters that ran, and the split; see `filter_written`."""
     n_written = len(decisions.is_left)
@@ -279,7 +280,7 @@ def _steps(
     has_modelled = bool((decisions.passes_form & decisions.checked.is_modelled).any())
     steps = []
     if n_written:
-        steps.append(FilterStep("form", n_written, n_formed, reasons[0]))
+        steps.append(FilterStep("form", n_written, n_formed, reasons["form"]))
     if filters.copied < 1 and has_modelled:
-        steps.append(FilterStep("copied", n_formed, n_left, reasons[1]))
-    return [*steps, *split_step(n_left, int(decisions.homes.is_kept.sum()), reasons[2])]
+        steps.append(FilterStep("copied", n_formed, n_left, reasons["copied"]))
+    return [*steps, *split_step(n_left, int(decisions.homes.is_kept.sum()), reasons["split"])]

@@ -13,9 +13,9 @@ import numpy as np
 
 from homing.curation.auditing import OfSplit, count_shared
 from homing.curation.components import component_rows
-from homing.curation.digests import Digests, RowIndex, as_digests
+from homing.curation.digests import Digests, RowIndex, as_digests, digests_of_ids
 from homing.curation.homes import question_digests
-from homing.curation.passage_rows import PassageRows, digests_of_strings, read_passage_rows
+from homing.curation.passage_rows import PassageRows, read_passage_rows
 from homing.dataset.mteb import CORPUS, QUERIES, qrels_file
 from homing.engine.base import Engine, values_of
 from homing.types import Audit
@@ -62,10 +62,10 @@ def digest_questions(texts: Sequence[str]) -> bytes:
 
 def _read_queries(folder: Path, engine: Engine) -> tuple[Digests, Digests]:
     """Return the digests of all query ids, and those of their words."""
-    ids = [digests_of_strings(batch) for batch in _columns(folder / QUERIES, "_id")]
+    ids = digests_of_ids(batch[0] for batch in _columns(folder / QUERIES, "_id"))
     texts = (batch[0].to_pylist() for batch in _columns(folder / QUERIES, "text"))
     keys = list(values_of(engine.map(digest_questions, texts)))
-    return as_digests(b"".join(part.tobytes() for part in ids)), as_digests(b"".join(keys))
+    return ids, as_digests(b"".join(keys))
 
 
 def _read_qrels(
@@ -76,8 +76,8 @@ def _read_qrels(
     columns = ("corpus-id", "query-id", "score")
     for of_passage, of_query, scores in _columns(folder / qrels_file(split), *columns):
         is_relevant = scores.to_numpy() >= 1
-        answers.append(passages.index.find(digests_of_strings([of_passage]))[is_relevant])
-        asked.append(queries.find(digests_of_strings([of_query]))[is_relevant])
+        answers.append(passages.index.find(digests_of_ids([of_passage]))[is_relevant])
+        asked.append(queries.find(digests_of_ids([of_query]))[is_relevant])
     return _distinct(answers), _distinct(asked)
 
 
