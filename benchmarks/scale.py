@@ -7,8 +7,8 @@
 workers. Of each stage: its seconds, the processor's, and the peak of memory of each process. The
 tables of all engines must be the same bytes. `faults` kills a machine of a Ray cluster in the
 middle of each stage (see scale_faults.py); `plan` holds the estimates of `homing plan` against what
-was measured. Every row is kept at once and none is made twice: the script can be stopped, and
-continued with the same command. Writes benchmarks/results/scale.{json,md}.
+was measured. What a stage took is kept at once and no stage is run twice: the script can be
+stopped, and continued with the same command. Writes benchmarks/results/scale.{json,md}.
 """
 
 from __future__ import annotations
@@ -38,22 +38,26 @@ SAMPLE = 4_000
 SEED = 0
 
 
-def measure(results: ResultsFile, n: int, engine: str) -> dict[str, Any]:
-    """Return what the stages take for so many passages, and the hashes of what they leave."""
+def measure(results: ResultsFile, n: int, engine: str) -> None:
+    """Measure the stages of a row that are missing, and the hashes of what they leave."""
+    name = row_name(n, engine)
     material = material_of(results, n)
     workspace = results.work / f"tuned-{n}-{engine}"
-    shutil.rmtree(workspace, ignore_errors=True)
-    row: dict[str, Any] = {"n_passages": n, "engine": engine, "stages": {}}
+    row = results.rows.get(name)
+    if row is None or not workspace.exists():
+        shutil.rmtree(workspace, ignore_errors=True)
+        row = results.rows[name] = {"n_passages": n, "engine": engine, "stages": {}}
     flags = engine_flags(engine)
-    for stage in STAGES:
+    for stage in STAGES[len(row["stages"]) :]:
         said, watched = run_stage(stage, material, workspace, flags)
         row["stages"][stage] = {"seconds": said["seconds"], **watched.as_json()}
         row["n_passages"] = said.get("n_passages", row["n_passages"])
-        print(f"{row_name(n, engine)}: {stage} {said['seconds']:.1f} s", flush=True)
+        print(f"{name}: {stage} {said['seconds']:.1f} s", flush=True)
+        results.save()
+    row["kept_bytes"] = {table: size_of(workspace / table) for table in TABLES}
     row["files"] = hashes_of(workspace)
-    row["kept_bytes"] = {name: size_of(workspace / name) for name in TABLES}
+    results.save()
     shutil.rmtree(workspace)
-    return row
 
 
 def run_stage(
@@ -123,9 +127,10 @@ def main() -> None:
     for n in sizes if "run" in only else ():
         for engine in given.engines.split(","):
             name = row_name(n, engine)
-            if given.again or name not in results.rows:
-                results.rows[name] = measure(results, n, engine)
-                results.save()
+            if given.again:
+                results.rows.pop(name, None)
+            if "files" not in results.rows.get(name, {}):
+                measure(results, n, engine)
     if "faults" in only:
         for stage in STAGES:
             name = f"node killed in {stage}"

@@ -29,7 +29,7 @@ KEPT = {"ingest": ["documents"], "write": ["questions"], "curate": ["corpus", "q
 def rates_of(rows: Mapping[str, Any]) -> Rates | None:
     """Return the rates that the rows tell; None while there are too few of them."""
     runs = sorted(
-        (row for row in rows.values() if row.get("engine") == "local"),
+        (row for row in rows.values() if row.get("engine") == "local" and "files" in row),
         key=lambda row: int(row["n_passages"]),
     )
     said = rows.get("estimates", {}).get("rates")

@@ -23,7 +23,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     """Return all tables."""
     rows: dict[str, Row] = result["rows"]
     runs = sorted(
-        (row for row in rows.values() if "engine" in row and "stages" in row),
+        (row for row in rows.values() if "files" in row),
         key=lambda row: (row["n_passages"], row["engine"]),
     )
     lines = [*_runs(runs), "", *_slopes(runs), "", *_same(runs), "", *_overheads(runs)]

@@ -272,7 +272,7 @@ def test_without_documents_the_number_of_passages_has_to_be_said(settings):
 
 def committed() -> dict[str, dict]:
     rows = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.is_file() else {}
-    runs = {(r["n_passages"], r["engine"]): r for r in rows.values() if "engine" in r}
+    runs = {(r["n_passages"], r["engine"]): r for r in rows.values() if "files" in r}
     if not {(10_000, "local"), (100_000, "local")} <= set(runs):
         pytest.skip("benchmarks/scale.py has not been run at both sizes")
     return {"runs": runs, "estimates": rows.get("estimates", {}).get("plan")}
