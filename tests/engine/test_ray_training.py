@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ def handbook() -> Dataset:
 CUTS = {"a": slice(0, 30), "b": slice(-30, None)}
 
 
+NOBODY = -1
+
+
 @dataclass(frozen=True)
 class Score:
     """A dev score that rises, notes who asked for it, and once kills a process.
@@ -54,7 +58,7 @@ class Score:
     Attributes:
         notes: A file with a line for each call.
         kill_at: The call that does not return; 0 for none.
-        victim: The process that is killed then; None for the one that asks.
+        victim: The process that is killed then; None for the one that asks, `NOBODY` for none.
     """
 
     notes: Path
@@ -63,10 +67,12 @@ class Score:
 
     def __call__(self, _: Encoder) -> float:
         with self.notes.open("a") as file:
-            file.write(f"{os.getpid()} {rank()} {n_ranks()} {torch.distributed.get_backend()}\n")
+            backend = torch.distributed.get_backend() if n_ranks() > 1 else "none"
+            file.write(f"{os.getpid()} {rank()} {n_ranks()} {backend}\n")
         n_calls = len(self.calls())
         if n_calls == self.kill_at:
-            os.kill(self.victim or os.getpid(), signal.SIGKILL)
+            if self.victim != NOBODY:
+                os.kill(self.victim or os.getpid(), signal.SIGKILL)
             time.sleep(600)
         return n_calls / 100
 
@@ -227,15 +233,31 @@ def test_an_error_of_the_user_comes_back_as_it_is(
         )
 
 
-def test_a_node_that_is_lost_leaves_the_work_to_the_others(
+def test_a_node_that_is_lost_leaves_the_rest_to_the_others(
     cluster: Any,
     group: RayGroup,
     folder: Path,
     alone: tuple[Path, TrainingLog],
     tiny_model: Path,
+    wait_until: Callable[..., None],
 ) -> None:
-    cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-    assert group.size() == 1
-    out = folder / "one"
-    train(handbook(), base_model=str(tiny_model), out=out, settings=SETTINGS, group=group)
+    score, out = Score(folder / "lost", kill_at=4, victim=NOBODY), folder / "one"
+
+    def lose_a_node() -> None:
+        wait_until(lambda: score.notes.exists() and len(score.calls()) == 4, "no dev", 600)
+        node = min(cluster.worker_nodes, key=lambda node: node.unique_id)
+        cluster.remove_node(node, allow_graceful=False)
+
+    with ThreadPoolExecutor(1) as beside:
+        losing = beside.submit(lose_a_node)
+        train(
+            handbook(),
+            base_model=str(tiny_model),
+            out=out,
+            settings=SETTINGS,
+            score_dev=score,
+            group=group,
+        )
+        losing.result()
+    assert [size for *_, size, _ in score.calls()] == ["2"] * 4 + ["1"] * 4
     are_alike(alone[0], out)

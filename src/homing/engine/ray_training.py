@@ -16,7 +16,7 @@ import pickle
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ MAX_FAILURES = 3
 """Times that processes may be lost before the job ends; what was reached is kept even then."""
 PATIENCE_S = 3 * 3600
 """How long the others wait while the first one embeds the dev corpus."""
+SETTLE_S = 40
+"""The cluster takes up to so long to see that a machine is gone."""
+START_S = 120
+"""How long workers may take to find room and start."""
 LOOK_S = 0.3
 CALL, ANSWER = "call.pickle", "answer.pickle"
 ALONE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK")
@@ -102,6 +106,7 @@ class RayGroup:
                 return value
             if attempt < MAX_FAILURES:
                 say(f"train: a worker was lost ({_said(failure)}); all go on from what was kept")
+                _look_around()
         raise EngineError(
             f"Workers of the cluster were lost {MAX_FAILURES + 1} times, at last so: "
             f"{_said(failure)}. What was reached is kept: run the same command again, which "
@@ -118,6 +123,7 @@ class RayGroup:
 
         os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
         os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths stay what they are
+        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_S))
         device = self.device()
         what = "GPU" if device == "cuda" else "worker"
         say(f"train: {n} {what if n == 1 else f'{what}s'} of the cluster")
@@ -144,7 +150,9 @@ class _Heard:
     def __init__(self) -> None:
         import ray
 
-        self.mailbox: Any = ray.remote(num_cpus=0)(_Mailbox).remote()
+        # On the driver's own machine, which is the one that must not be lost.
+        here = _on(ray.get_runtime_context().get_node_id())
+        self.mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
         self.retelling = Retelling()
 
     def during(self, trainer: Any) -> BaseException | None:
@@ -205,6 +213,10 @@ def _configs(scratch: str, n: int, *, is_gpu: bool) -> dict[str, Any]:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig
 
+    known = {field.name for field in fields(FailureConfig)}
+    # Of machines that are taken away, and workers that find no room; older versions know neither.
+    limits = {"controller_failure_limit", "max_preemption_failures"}
+    ours = dict.fromkeys(sorted(known & limits), 0)
     return {
         "torch_config": TorchConfig(backend="nccl" if is_gpu else "gloo", timeout_s=PATIENCE_S),
         "scaling_config": ScalingConfig(
@@ -216,7 +228,7 @@ def _configs(scratch: str, n: int, *, is_gpu: bool) -> dict[str, Any]:
         "run_config": RunConfig(
             name="train",
             storage_path=scratch,
-            failure_config=FailureConfig(max_failures=0),
+            failure_config=FailureConfig(max_failures=0, **ours),
         ),
     }
 
@@ -242,6 +254,27 @@ def _work(call: Place, surroundings: Surroundings, mailbox: Any, *, is_quiet: bo
             raise
     if is_main():
         write_bytes(place, pickle.dumps(_Answer(value)))
+
+
+def _look_around() -> None:
+    """Wait until every machine of the cluster has answered, or is known to be gone."""
+    import ray
+
+    ask = ray.remote(num_cpus=0, max_retries=0)(_is_here)
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    asked = [ask.options(scheduling_strategy=_on(node)).remote() for node in nodes]
+    ray.wait(asked, num_returns=len(asked), timeout=SETTLE_S)
+
+
+def _is_here() -> bool:
+    return True
+
+
+def _on(node: str) -> Any:
+    """Return where Ray is to run something: on one machine, and nowhere else."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=False)
 
 
 def _read_answer(call: Place) -> _Answer | None:
