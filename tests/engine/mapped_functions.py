@@ -135,3 +135,16 @@ class Deadly:
         if number == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return number
+
+
+class Noting:
+    """Naps, and notes before which process does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, seconds: float) -> float:
+        note = self.folder / f"{seconds}-{os.getpid()}.partial"
+        note.write_text(str(os.getpid()))
+        note.rename(note.with_suffix(".pid"))
+        return nap(seconds)

@@ -13,6 +13,7 @@ import mapped_functions as functions
 import psutil
 import pytest
 
+from homing.engine.base import Per
 from homing.engine.opening import open_engine
 from homing.engine.ray import RayEngine
 from homing.engine.ray_cluster import connect
@@ -88,28 +89,36 @@ def test_one_worker_for_a_machine_without_accelerator_has_all_cores(
     assert len(pids) == 1
 
 
+@pytest.mark.parametrize("per", ["core", "device"])
 def test_leaving_early_ends_the_work_in_progress(
+    per: Per,
     ray_engine: RayEngine,
+    tmp_path: Path,
     wait_until: Callable[..., None],
-    commands: Callable[..., list[psutil.Process]],
 ) -> None:
-    here = psutil.Process()
-    for outcome in ray_engine.map(functions.nap, [0.0, 600.0, 600.0]):
+    naps = [0.0, 600.0, 600.0]
+    for outcome in ray_engine.map(functions.Noting(tmp_path), naps, per=per):
         assert outcome.value == 0.0
-        assert commands("homing.engine.worker", here)
+        wait_until(lambda: list(tmp_path.glob("600*.pid")), "the second item was not begun")
         break
-    wait_until(lambda: not commands("homing.engine.worker", here), "a worker outlived the loop")
+    pids = [int(file.read_text()) for file in tmp_path.glob("600*.pid")]
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "a worker naps on")
     assert [outcome.value for outcome in ray_engine.map(functions.double, [1, 2])] == [2, 4]
 
 
-def test_a_map_after_another_leaves_no_worker_behind(
+def test_workers_stay_from_one_map_to_the_next(ray_engine: RayEngine) -> None:
+    first = {outcome.value for outcome in ray_engine.map(functions.worker_pid, [0.02] * 40)}
+    second = {outcome.value for outcome in ray_engine.map(functions.worker_pid, [0.02] * 40)}
+    assert second <= first
+
+
+def test_a_worker_for_the_whole_machine_ends_with_its_map(
     ray_engine: RayEngine,
     wait_until: Callable[..., None],
-    commands: Callable[..., list[psutil.Process]],
 ) -> None:
-    assert len(list(ray_engine.map(functions.double, range(10)))) == 10
-    here = psutil.Process()
-    wait_until(lambda: not commands("homing.engine.worker", here), "a worker outlived its map")
+    (outcome,) = ray_engine.map(functions.worker_pid, [0.0], per="device")
+    assert outcome.value is not None
+    wait_until(lambda: not psutil.pid_exists(outcome.value), "a worker outlived its map")
 
 
 def test_engines_of_one_process_share_the_cluster(ray_engine: RayEngine) -> None:
@@ -147,9 +156,7 @@ def test_without_ray_the_error_names_the_install_command(tmp_path: Path) -> None
     assert "pip install 'homing[ray]'" in done.stdout
 
 
-def test_a_script_is_quiet_and_its_cluster_ends_with_the_engine(
-    tmp_path: Path, commands: Callable[..., list[psutil.Process]]
-) -> None:
+def test_a_script_is_quiet_and_its_cluster_ends_with_the_engine(tmp_path: Path) -> None:
     done = run_python(
         "import mapped_functions as functions\n"
         "import psutil\n"

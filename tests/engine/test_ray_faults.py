@@ -65,9 +65,8 @@ def test_a_worker_that_is_killed_costs_nothing(
     engine: RayEngine, tmp_path: Path, commands: Callable[..., list[psutil.Process]]
 ) -> None:
     def kill() -> None:
-        actors = commands("ray::MapWorker", psutil.Process())
-        assert actors
-        actors[0].kill()
+        (worker, *_) = commands("homing.engine.worker", psutil.Process())
+        worker.parent().kill()
 
     outcomes = finish(engine, tmp_path, kill)
     assert [outcome.value for outcome in outcomes] == EXPECTED

@@ -10,8 +10,8 @@ from homing.engine.ray_windows import Pace, read_window
 
 def test_the_first_window_is_short_and_of_single_items() -> None:
     pace = Pace(n_workers=2, is_heavy=False)
-    assert pace.window_items() == 256
-    assert pace.piece_items(256) == 1
+    assert pace.window_items() == 64
+    assert pace.piece_items(64) == 1
 
 
 def test_items_that_take_long_stay_alone() -> None:

@@ -1,4 +1,4 @@
-"""What runs inside a Ray actor: it hands items to one worker process of `LocalEngine`, and back.
+"""What runs in a process of Ray: it hands items to one worker process of `LocalEngine`, and back.
 
 Ray's own process never runs a user's function: a crash or a hang ends the worker process below it
 and costs one item, exactly as on one machine. Items and values pass through pickled; what they
@@ -111,7 +111,7 @@ def present_surroundings(n_threads: int) -> Surroundings:
 
 
 class Relay:
-    """What Ray Data's `map_batches` makes in each actor; it lives as long as the actor.
+    """Hands items to a worker process; Ray Data's `map_batches` makes one in each actor.
 
     Args:
         function: Pickled.
@@ -119,8 +119,13 @@ class Relay:
 
     def __init__(self, function: bytes, surroundings: Surroundings) -> None:
         surroundings.take_on()
-        self.function: Answering[Any, Any] = Answering(Sealed(function))  # type: ignore[arg-type]
+        self.surroundings = surroundings
         self.engine = LocalEngine(1)
+        self.take(function)
+
+    def take(self, function: bytes) -> None:
+        """Have the worker process run this function from now on; it keeps one that it has."""
+        self.function: Answering[Any, Any] = Answering(Sealed(function))  # type: ignore[arg-type]
 
     def __call__(self, batch: Any) -> Any:
         """Return one row of answers for each row of work (Arrow tables)."""
@@ -142,6 +147,21 @@ class Relay:
         except TypeError as error:  # the one error of a map that is not an item's
             return Refusal(str(error))
         return answers
+
+
+_present: Relay | None = None
+"""Of this process of Ray, which runs tasks of one map after another."""
+
+
+def relay(batch: Any, function: bytes, surroundings: Surroundings) -> Any:
+    """Return what a `Relay` does; the process and the one below it are kept for the next map."""
+    global _present
+    if _present is None or _present.surroundings != surroundings:
+        if _present is not None:
+            _present.engine.close()
+        _present = Relay(function, surroundings)
+    _present.take(function)
+    return _present(batch)
 
 
 def work_of(items: Sequence[Sealed]) -> bytes:

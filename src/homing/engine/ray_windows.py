@@ -18,8 +18,9 @@ from typing import Generic
 from homing.engine.base import Item
 from homing.engine.ray_relay import Sealed
 
-FIRST_ITEMS = 128
-"""For each worker, in the first window of small work."""
+FIRST_ITEMS = 32
+"""For each worker, in the first window: alone, they cost little, and waiting for the last of them
+costs a worker at most as much as one of so many."""
 WINDOW_ITEMS = 65_536
 WINDOW_PIECES = 8_192
 WINDOW_BYTES = 64 << 20
