@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import mapped_functions as functions
 import psutil
 import pytest
 
-from homing.engine.base import Outcome
+from homing.engine.base import Outcome, Per
 from homing.engine.ray import RayEngine
 from homing.engine.ray_manners import on_loopback
 
@@ -29,10 +30,10 @@ def n_calls(folder: Path) -> dict[int, int]:
 
 
 def finish(
-    engine: RayEngine, folder: Path, when_some_are_done: Callable[[], None]
+    engine: RayEngine, folder: Path, when_some_are_done: Callable[[], None], per: Per = "core"
 ) -> list[Outcome[int, int]]:
     """Return all outcomes; something happens when the first of them are there."""
-    outcomes = engine.map(functions.Counted(folder, 0.4), range(N_ITEMS))
+    outcomes = engine.map(functions.Counted(folder, 0.4), range(N_ITEMS), per=per)
     first = [next(outcomes) for _ in range(4)]
     when_some_are_done()
     return first + list(outcomes)
@@ -61,14 +62,15 @@ def engine(cluster: Any) -> Iterator[RayEngine]:
         yield engine
 
 
-def test_a_worker_that_is_killed_costs_nothing(
-    engine: RayEngine, tmp_path: Path, commands: Callable[..., list[psutil.Process]]
+@pytest.mark.parametrize("per", ["core", "device"])
+def test_a_worker_that_is_killed_costs_what_it_had_in_hand(
+    per: Per, engine: RayEngine, tmp_path: Path, commands: Callable[..., list[psutil.Process]]
 ) -> None:
     def kill() -> None:
         (worker, *_) = commands("homing.engine.worker", psutil.Process())
         worker.parent().kill()
 
-    outcomes = finish(engine, tmp_path, kill)
+    outcomes = finish(engine, tmp_path, kill, per)
     assert [outcome.value for outcome in outcomes] == EXPECTED
     assert sum(n_calls(tmp_path).values()) <= N_ITEMS + 2
 
@@ -81,15 +83,40 @@ def test_an_item_that_ends_its_process_is_not_tried_again(
     assert n_calls(tmp_path) == {1: 1, 2: 1, 3: 1}
 
 
+def lose_a_node(cluster: Any, commands: Callable[..., list[psutil.Process]]) -> None:
+    """Kill a node that works, as if its power had gone."""
+    raylets = {node: node.all_processes["raylet"][0].process.pid for node in cluster.worker_nodes}
+    at_work = [
+        node
+        for node, pid in raylets.items()
+        if commands("homing.engine.worker", psutil.Process(pid))
+    ]
+    assert at_work
+    cluster.remove_node(at_work[0], allow_graceful=False)
+
+
 def test_a_node_that_dies_costs_what_it_had_in_hand(
-    engine: RayEngine, cluster: Any, tmp_path: Path
+    engine: RayEngine,
+    cluster: Any,
+    tmp_path: Path,
+    commands: Callable[..., list[psutil.Process]],
 ) -> None:
-    node = min(cluster.worker_nodes, key=lambda node: node.unique_id)
-    outcomes = finish(engine, tmp_path, lambda: cluster.remove_node(node, allow_graceful=False))
+    outcomes = finish(engine, tmp_path, lambda: lose_a_node(cluster, commands))
     assert [outcome.value for outcome in outcomes] == EXPECTED
     calls = n_calls(tmp_path)
     assert set(calls) == set(range(N_ITEMS))
     assert sum(calls.values()) <= N_ITEMS + 2
+
+
+def test_big_values_that_lay_on_a_node_that_dies_are_made_again(
+    engine: RayEngine, cluster: Any, commands: Callable[..., list[psutil.Process]]
+) -> None:
+    outcomes = engine.map(functions.megabytes, range(1, 9))
+    first = next(outcomes)
+    time.sleep(2)  # the others are made, and wait on their nodes
+    lose_a_node(cluster, commands)
+    values = [first.value, *(outcome.value for outcome in outcomes)]
+    assert values == [functions.megabytes(n) for n in range(1, 9)]
 
 
 DRIVER = """
