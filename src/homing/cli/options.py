@@ -121,7 +121,7 @@ EngineOption = Annotated[
 ]
 AddressOption = Annotated[
     str | None,
-    typer.Option(help='The Ray cluster: "auto" on one of its nodes, or ray://HEAD:10001.'),
+    typer.Option(help='The Ray cluster: "auto" on one of its nodes, or HEAD:6379.'),
 ]
 WorkersOption = Annotated[
     int | None, typer.Option(help="Workers at the same time; 0: one for each core.")

@@ -22,7 +22,7 @@ def open_engine(
 
     Args:
         name: One of `ENGINES`.
-        address: Of a Ray cluster, such as "auto" or "ray://head:10001"; None starts one of this
+        address: Of a Ray cluster, such as "auto" or "head:6379"; None starts one of this
             machine's cores.
         n_workers: None for as many as there are cores, here or in the cluster.
 

@@ -90,7 +90,7 @@ def connect(address: str | None = None, n_cpus: int | None = None) -> Connection
 
     Raises:
         MissingDependencyError: Ray is not installed.
-        UsageError: The address is one of Ray Client, which cannot carry results as they come.
+        UsageError: The address is one of Ray Client, through which Homing does not work.
         ClusterError: The cluster cannot be reached or started.
     """
     global _n_open, _is_ours
@@ -209,7 +209,7 @@ def _not_reached(address: str | None, error: Exception) -> str:
 
 def _no_client(address: str) -> str:
     return (
-        f"{address} is an address of Ray Client, which does not carry results as they come. Run "
-        "the command on a node of the cluster with --address auto, or hand it to the cluster with "
+        f"{address} is an address of Ray Client, through which Homing does not work. Run the "
+        "command on a node of the cluster with --address auto, or hand it to the cluster with "
         "`ray job submit -- homing run ...`."
     )

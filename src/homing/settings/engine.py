@@ -19,7 +19,7 @@ class EngineSettings(Section):
     )
     address: str | None = Field(
         None,
-        description='Of the Ray cluster: "auto" on one of its nodes, or ray://HEAD:10001; null '
+        description='Of the Ray cluster: "auto" on one of its nodes, or HEAD:6379; null '
         "starts Ray on this machine.",
         json_schema_extra=NO_EFFECT,
     )
