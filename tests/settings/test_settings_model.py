@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from homing.settings import IngestSettings, Settings
+from homing.settings import EngineSettings, IngestSettings, Settings
 
 
 def test_settings_cannot_be_changed_once_read():
@@ -15,7 +15,7 @@ def test_settings_cannot_be_changed_once_read():
 
 
 def test_more_workers_do_not_make_another_result():
-    assert IngestSettings(workers=1).affecting_result() == IngestSettings().affecting_result()
+    assert EngineSettings(workers=1).affecting_result() == EngineSettings().affecting_result()
 
 
 def test_shorter_passages_do_make_another_result():
