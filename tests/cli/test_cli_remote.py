@@ -31,6 +31,7 @@ def options(tiny_model) -> tuple[str, ...]:
     return ("--base-model", str(tiny_model), "--passage-tokens", "64")
 
 
+@pytest.mark.slow
 def test_documents_are_ingested_and_written_about_in_the_bucket(homing, out, options):
     done = homing("ingest", "s3://bucket/docs/", "--out", out, *options, "--json")
     assert done.code == 0, done.err

@@ -59,6 +59,7 @@ def cut(items: Sequence[Any], borders: Sequence[int]) -> Iterator[Sequence[Any]]
         yield items[start:stop]
 
 
+@pytest.mark.slow
 @SMALL
 @quick
 @given(st.lists(rows, max_size=40), st.lists(st.integers(0, 40), max_size=5))

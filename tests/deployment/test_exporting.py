@@ -74,6 +74,7 @@ def changed(tiny_model: Path, tmp_path: Path) -> Any:
     return save
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_in_float32_the_vectors_are_those_of_the_model(tiny_model, tmp_path, name):
     pytest.importorskip(FORMATS[name].backend.replace("onnx", "onnxruntime"))

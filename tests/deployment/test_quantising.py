@@ -66,6 +66,7 @@ def made(whole: Path, way: str) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "least"), [("dynamic", 0.999), ("compressed", 0.999)])
 def test_eight_bits_stay_near_and_do_not_hang_on_the_batch(whole, expected, way, least):
     encoder = load_onnx(str(made(whole, way)))

@@ -222,6 +222,7 @@ def test_questions_and_passages_asked_together_get_the_vectors_they_get_alone(cl
         assert np.abs(vector - expected).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_many_texts_come_back_in_their_order(client, encoder):
     texts = [f"{text} {number}" for number in range(40) for text in TEXTS]
     found = vectors(client.embeddings.create(model="tuned", input=texts, encoding_format="float"))

@@ -53,6 +53,7 @@ def modes(operation: Any) -> list[Any]:
     return [kinds.POSITIVE, kinds.NEGATIVE] if operation.body else [kinds.POSITIVE]
 
 
+@pytest.mark.slow
 def test_nothing_that_is_sent_brings_it_out_of_step_with_its_openapi(schema):
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == 8

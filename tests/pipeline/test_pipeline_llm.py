@@ -42,6 +42,7 @@ def test_from_documents_to_report_with_faults_and_again_for_nothing(tmp_path, ha
     assert not any(KEY.encode() in path.read_bytes() for path in kept)
 
 
+@pytest.mark.slow
 def test_a_new_document_pays_for_itself_alone(tmp_path, handbook, settings):
     with TestServer() as server:
         told = asking(server, settings) | {"write.neighbours": False}

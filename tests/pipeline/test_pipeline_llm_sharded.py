@@ -76,6 +76,7 @@ def counts_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name.startswith(("n_", "stop"))}
 
 
+@pytest.mark.slow
 def test_two_workers_write_the_bytes_of_one_process(tmp_path: Path) -> None:
     with TestServer(faults=FAULTS, retry_after_s=0.01) as server:
         many = write(workspace(tmp_path / "many", server))
@@ -139,6 +140,7 @@ def test_equal_requests_in_different_stretches_are_paid_for_once(tmp_path: Path)
     assert summary["n_questions"] == 2 * N
 
 
+@pytest.mark.slow
 def test_what_is_wrong_for_all_stops_all_with_the_remedy(tmp_path: Path) -> None:
     with TestServer(api_key="another", delay_s=0.01) as server:
         folder = workspace(tmp_path / "tuned", server)
@@ -164,6 +166,7 @@ def test_a_budget_holds_for_all_workers_and_all_runs(tmp_path: Path) -> None:
         assert server.counts.answered - n_before <= 5
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_calls_in_flight(tmp_path: Path) -> None:
     with TestServer(delay_s=0.03) as server:
         folder = workspace(tmp_path / "tuned", server, n=150)

@@ -66,12 +66,14 @@ def test_a_bucket_gives_the_bytes_that_a_folder_gives(bucket, handbook, tmp_path
     assert {name.partition("/")[0] for name in remote} == set(TABLES)
 
 
+@pytest.mark.slow
 def test_another_machine_does_nothing_twice(bucket, tmp_path, monkeypatch, settings):
     prepare(f"{bucket}/docs/", f"{bucket}/tuned", settings)
     elsewhere(monkeypatch, tmp_path)
     assert prepare(f"{bucket}/docs/", f"{bucket}/tuned", settings) == [False, False, False]
 
 
+@pytest.mark.slow
 def test_a_changed_document_is_read_anew_and_a_poor_one_rejected(bucket, settings):
     out = f"{bucket}/tuned"
     prepare(f"{bucket}/docs/", out, settings)
@@ -86,6 +88,7 @@ def test_a_changed_document_is_read_anew_and_a_poor_one_rejected(bucket, setting
     assert rejection.item_id == "photo.jpg"
 
 
+@pytest.mark.slow
 def test_finished_parts_of_stages_lie_in_the_bucket_and_are_gone_after(bucket, settings):
     with open_job(f"{bucket}/tuned", create=True, overrides={
         **settings, "sources": [f"{bucket}/docs/"],
@@ -104,6 +107,7 @@ def test_what_a_stage_has_just_made_is_shared_when_it_is_asked_for(bucket, setti
         assert read_bytes(job.share("documents/half.txt")) == b"half of a stage"
 
 
+@pytest.mark.slow
 def test_verbs_that_look_take_a_uri(bucket, settings, tmp_path):
     out = f"{bucket}/tuned"
     prepare(f"{bucket}/docs/", out, settings)
@@ -123,6 +127,7 @@ with open_job(sys.argv[2], create=True, overrides=told) as job:
 """
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_elsewhere_after_its_driver_was_killed(
     bucket, tmp_path, monkeypatch, settings
 ):

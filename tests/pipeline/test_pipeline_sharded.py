@@ -153,6 +153,7 @@ def test_a_killed_worker_changes_nothing(tmp_path, monkeypatch, whole, capsys) -
     assert "died; they are tried again" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_passage_of_which_workers_die_is_a_rejection_and_costs_itself_alone(
     tmp_path, monkeypatch
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_worker_with_another_model_stops(tiny_model: Path) -> None:
         load_encoder(spec)
 
 
+@pytest.mark.slow
 def test_negatives_mined_by_workers_are_those_of_one_process(in_shards: Path) -> None:
     dataset = load_dataset(in_shards)
     examples = training_examples(dataset, "train")
@@ -193,6 +194,7 @@ def test_negatives_mined_by_workers_are_those_of_one_process(in_shards: Path) ->
         assert not list(job.path(f"{PARTS}/mine").rglob("*.np?"))
 
 
+@pytest.mark.slow
 def test_a_training_on_a_large_corpus_is_given_what_workers_mined(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +223,7 @@ def evaluated(folder: Path, engine: Engine | None = None) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files if path.is_file()}
 
 
+@pytest.mark.slow
 def test_an_evaluation_over_shards_measures_the_same(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

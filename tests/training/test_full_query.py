@@ -73,6 +73,7 @@ def test_passages_are_those_of_the_first_part_and_questions_those_of_the_second(
     assert {path.name for path in (tmp_path / "both").iterdir()}.isdisjoint({"full", "checkpoints"})
 
 
+@pytest.mark.slow
 def test_a_job_that_was_stopped_in_the_second_part_does_not_train_the_first_again(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,7 +207,7 @@ def test_shares_of_passages_and_questions_are_drawn_by_the_seed() -> None:
 def test_a_log_with_trials_is_read_back(tmp_path: Path) -> None:
     from dataclasses import asdict
 
-    from homing.pipeline.training import load_log
+    from homing.pipeline.training_summary import load_log
     from homing.types import TrainingLog
 
     log = TrainingLog(

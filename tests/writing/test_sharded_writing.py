@@ -69,6 +69,7 @@ def in_shards(
     return [(folder / f"{name}.parquet").read_bytes() for name in ("questions", "rejections")]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -51,7 +51,7 @@ class Postings:
     @property
     def n_bytes(self) -> int:
         """Return the bytes of the arrays; the terms themselves are not counted."""
-        return self.starts.nbytes + self.passages.nbytes + self.scores.nbytes
+        return self.starts[1:].nbytes + self.passages.nbytes + self.scores.nbytes
 
     def add(self, asked: Iterable[str], row: FloatArray) -> None:
         """Add what the terms of a question score to a row of scores, (n_passages,)."""

@@ -157,6 +157,7 @@ def test_two_jobs_do_not_fill_the_same_store_at_once(location: str) -> None:
         open_store(parse_location(location), write=True)
 
 
+@pytest.mark.slow
 def test_two_indexes_do_not_meet(place) -> None:
     for kind in ("lancedb", "qdrant", "chroma", "pgvector"):
         name = "collection" if kind in ("qdrant", "chroma") else "table"

@@ -23,6 +23,7 @@ NEEDS = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
 ELSEWHERE = "user@host"
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_finds_passages(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

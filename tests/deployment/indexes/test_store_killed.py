@@ -81,6 +81,7 @@ def run_on(location: str, records: list) -> tuple[Filled, HashEncoder]:
         return done, embedded
 
 
+@pytest.mark.slow
 def test_a_job_killed_while_it_embeds_goes_on_where_it_was(location: str) -> None:
     killed(location, "embedding")
     done, encoder = run_on(location, [passage(number) for number in range(N)])
