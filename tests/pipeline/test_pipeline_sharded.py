@@ -274,7 +274,7 @@ def rules(tmp_path: Path) -> Path:
         with (folder / f"rule-{n // 10:02}.md").open("a") as file:
             file.write(f"# {passage.heading_path[-1]}\n\n{passage.text}\n\n")
     (folder / "rule-05b.pdf").touch()
-    (folder / "rule-07b.bin").write_bytes(os.urandom(4000))
+    (folder / "rule-07b.bin").write_bytes(bytes(range(256)) * 16)
     return folder
 
 
