@@ -268,31 +268,3 @@ def test_without_documents_the_number_of_passages_has_to_be_said(settings):
     overrides = {"train.base_model": settings["train.base_model"]}
     with pytest.raises(UsageError, match="--passages"):
         make_plan([], Wanted(gpu="h100"), overrides)  # before anything is measured
-
-
-def committed() -> dict[str, dict]:
-    rows = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.is_file() else {}
-    runs = {(r["n_passages"], r["engine"]): r for r in rows.values() if "files" in r}
-    if not {(10_000, "local"), (100_000, "local")} <= set(runs):
-        pytest.skip("benchmarks/scale.py has not been run at both sizes")
-    return {"runs": runs, "estimates": rows.get("estimates", {}).get("plan")}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_the_measured_rate_of_ten_thousand_passages_foretells_a_hundred_thousand(name):
-    runs = committed()["runs"]
-    few, many = (runs[n, "local"]["stages"][name]["seconds"] for n in (10_000, 100_000))
-    rate = StageRate(0.0, few / 10_000, 0.0, 0.0, str(RESULTS))
-    rates = replace(measured(), stages=dict.fromkeys(STAGES, rate))
-    said = stage_of(plan(Size(100_000, NODE), rates), name).seconds
-    assert 0.75 < said / many < 1.33
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_what_a_sample_promised_is_near_what_the_stages_took(name):
-    found = committed()
-    if found["estimates"] is None:
-        pytest.skip("benchmarks/scale.py has not planned yet")
-    for n in (10_000, 100_000):
-        said = found["estimates"][str(n)][name]["seconds"]
-        assert 0.5 < said / found["runs"][n, "local"]["stages"][name]["seconds"] < 2.0

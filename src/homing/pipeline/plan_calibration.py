@@ -1,9 +1,10 @@
 """Rates of this machine: the real stages run on a sample of the documents, twice.
 
-One run is on a few of the files, another on all; the difference tells what a passage takes, and
-what is left what a stage takes whatever their number. Seconds are those of the
-processor, of the leading process and of its workers apart, so that other work on the machine does
-not count. Cost: some 10 s, and as much again where this machine is to embed.
+One run is on a few of the files, another on all; the difference tells what a passage takes in a
+worker, and what is left what a stage takes whatever their number. Seconds are those of the
+processor, so that other work on the machine does not count. The leading process takes too little
+for a sample to tell; its rate is the committed one. Cost: some 10 s, and as much again where this
+machine is to embed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from homing.pipeline.curation import curate_stage
 from homing.pipeline.ingestion import ingest_stage
 from homing.pipeline.job import DATASET, DOCUMENTS, PASSAGES, QUESTIONS, open_job
 from homing.pipeline.plan_model import Shape, shape_of
-from homing.pipeline.plan_rates import SEARCH_COMMITTED, Rate, Rates, StageRate
+from homing.pipeline.plan_rates import (
+    LEADING_S,
+    LEADING_SOURCE,
+    SEARCH_COMMITTED,
+    Rate,
+    Rates,
+    StageRate,
+)
 from homing.pipeline.plan_sample import Sample, bundled_sample, take_sample
 from homing.pipeline.writing import write_stage
 from homing.progress import muted, say
@@ -158,7 +166,7 @@ def _rates(
     n_small, n = len(small.passages), len(whole.passages)
     source = f"measured now on this machine: {n:,} passages of {said}"
     stages = {
-        name: _stage_rate(small.stages[name], whole.stages[name], n_small, n, source)
+        name: _stage_rate(name, small.stages[name], whole.stages[name], n_small, n, source)
         for name in STAGES
     }
     base_model = overrides.get("train.base_model")
@@ -179,12 +187,14 @@ def _rates(
     )
 
 
-def _stage_rate(small: Spent, whole: Spent, n_small: int, n: int, source: str) -> StageRate:
+def _stage_rate(
+    name: str, small: Spent, whole: Spent, n_small: int, n: int, source: str
+) -> StageRate:
     """Return what a passage takes, from two runs; what is left is taken whatever their number."""
-    driver_s, fixed_driver = _slope(small.driver_s, whole.driver_s, n_small, n)
-    worker_s, fixed_worker = _slope(small.worker_s, whole.worker_s, n_small, n)
-    kept = whole.kept_bytes / n
-    return StageRate(fixed_driver + fixed_worker, driver_s, worker_s, kept, source)
+    worker_s, fixed_s = _slope(small.worker_s, whole.worker_s, n_small, n)
+    fixed_s += small.driver_s
+    source = f"{source}; {LEADING_SOURCE}"
+    return StageRate(fixed_s, LEADING_S[name], worker_s, whole.kept_bytes / n, source)
 
 
 def _slope(small: float, whole: float, n_small: int, n: int) -> tuple[float, float]:
