@@ -22,7 +22,6 @@ from homing.pipeline.planning import plan
 from homing.settings import WriteSettings
 from homing.types import Passage, content_id
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "scale.json"
 STAGES = ("ingest", "write", "curate")
 NODE = NodeKind("a machine of four cores", 4, 32 * 10**9, usd_per_hour=2.0)
 SOURCE = "measured here"
