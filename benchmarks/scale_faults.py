@@ -3,7 +3,9 @@
 A Ray cluster of three machines runs on this one (`ray.cluster_utils.Cluster`): a head that does no
 work, and two that do. When half of the parts of the stage are done, one of the two is killed with
 all that runs on it. Every attempt at a part has a folder of its own, so that the folders that were
-ever there, beyond one for each part, are what was done twice.
+ever there, beyond one for each part, were made twice. An attempt that was lost before it wrote
+anything leaves no folder; the machine has one worker, which has one part in hand, so that one part
+more is the most that can have been lost.
 """
 
 from __future__ import annotations
@@ -117,4 +119,5 @@ def _disturbed(
         "killed_after_parts": killer.n_done_when_killed,
         "n_attempts": len(killer.attempts),
         "repeated_fraction": n_repeated / max(1, n_names),
+        "repeated_at_most": max(n_repeated, 1) / max(1, n_names),
     }

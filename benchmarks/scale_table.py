@@ -124,14 +124,14 @@ def _ratio(by_engine: Mapping[str, Row], stage: str) -> float:
 def _faults(rows: list[Row]) -> Iterator[str]:
     yield "One of two machines killed when half of the parts were done:"
     yield ""
-    yield "| stage | parts | killed after | made twice | same bytes | seconds | calm, local |"
+    yield "| stage | parts | killed after | made twice, at most | same bytes | seconds | calm, local |"
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
         cells = [
             row["stage"],
             str(row["n_parts"]),
             str(row["killed_after_parts"]),
-            f"{row['repeated_fraction']:.1%}",
+            f"{row['repeated_at_most']:.1%}",
             "yes" if row["same_bytes"] else "**no**",
             f"{row['seconds']:.1f}",
             f"{row['undisturbed_s']:.1f}",
