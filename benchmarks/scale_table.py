@@ -124,7 +124,8 @@ def _ratio(by_engine: Mapping[str, Row], stage: str) -> float:
 def _faults(rows: list[Row]) -> Iterator[str]:
     yield "One of two machines killed when half of the parts were done:"
     yield ""
-    yield "| stage | parts | killed after | made twice, at most | same bytes | seconds | calm, local |"
+    columns = ("stage", "parts", "killed after", "made twice, at most", "same bytes", "seconds")
+    yield f"| {' | '.join(columns)} | calm, local |"
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
         cells = [
