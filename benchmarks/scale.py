@@ -4,7 +4,8 @@
 
 `scale_material.py` makes the documents; then `homing ingest`, `write` (offline) and `curate`
 (near-duplicates, filters, splits) run as a person runs them, each a process of its own with two
-workers. Of each stage: its seconds, the processor's, and the peak of memory of each process. The
+workers; `ray` is a cluster of this machine that runs already, `ray-anew` one that each of them
+starts. Of each stage: its seconds, the processor's, and the peak of memory of each process. The
 tables of all engines must be the same bytes. `faults` kills a machine of a Ray cluster in the
 middle of each stage (see scale_faults.py); `plan` holds the estimates of `homing plan` against what
 was measured. What a stage took is kept at once and no stage is run twice: the script can be
@@ -15,14 +16,18 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from results_file import ResultsFile
-from scale_faults import engine_flags, run_faults
+from scale_faults import N_WORKERS, engine_flags, run_faults
 from scale_material import Material, write_files
-from scale_processes import homing
+from scale_processes import MARK, homing
 from scale_table import markdown, row_name
 
 from homing.pipeline.plan_types import parse_count
@@ -47,17 +52,37 @@ def measure(results: ResultsFile, n: int, engine: str) -> None:
     if row is None or not workspace.exists():
         shutil.rmtree(workspace, ignore_errors=True)
         row = results.rows[name] = {"n_passages": n, "engine": engine, "stages": {}}
-    flags = engine_flags(engine)
-    for stage in STAGES[len(row["stages"]) :]:
-        said, watched = run_stage(stage, material, workspace, flags)
-        row["stages"][stage] = {"seconds": said["seconds"], **watched.as_json()}
-        row["n_passages"] = said.get("n_passages", row["n_passages"])
-        print(f"{name}: {stage} {said['seconds']:.1f} s", flush=True)
-        results.save()
+    with standing(engine) as (flags, mark):
+        for stage in STAGES[len(row["stages"]) :]:
+            said, watched = run_stage(stage, material, workspace, flags, mark=mark)
+            row["stages"][stage] = {"seconds": said["seconds"], **watched.as_json()}
+            row["n_passages"] = said.get("n_passages", row["n_passages"])
+            print(f"{name}: {stage} {said['seconds']:.1f} s", flush=True)
+            results.save()
     row["kept_bytes"] = {table: size_of(workspace / table) for table in TABLES}
     row["files"] = hashes_of(workspace)
     results.save()
     shutil.rmtree(workspace)
+
+
+@contextmanager
+def standing(engine: str) -> Iterator[tuple[tuple[str, ...], str | None]]:
+    """Give a verb's options for an engine and the mark of what runs already; see `watch`.
+
+    "ray" is a cluster that runs already, as clusters do; "ray-anew" is started by every verb.
+    """
+    if engine != "ray":
+        yield engine_flags(engine.partition("-")[0]), None
+        return
+    from ray.cluster_utils import Cluster
+
+    mark = os.environ[MARK] = uuid.uuid4().hex
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": N_WORKERS})
+    del os.environ[MARK]
+    try:
+        yield engine_flags("ray", cluster.address), mark
+    finally:
+        cluster.shutdown()
 
 
 def run_stage(

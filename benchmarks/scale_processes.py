@@ -38,6 +38,7 @@ class Process:
     """What was last seen of one process."""
 
     kind: str
+    cpu_before_s: float
     peak_bytes: int = 0
     cpu_s: float = 0.0
 
@@ -78,17 +79,18 @@ def watch(
     command: Sequence[str],
     *,
     while_running: Callable[[], None] = lambda: None,
-    environment: dict[str, str] | None = None,
+    mark: str | None = None,
 ) -> Watched:
     """Return what a command took.
 
     Args:
         while_running: Called between two looks.
+        mark: That of processes which run already and count as well; None for one of its own.
 
     Raises:
         Failed: With the end of what it said on stderr.
     """
-    mark = uuid.uuid4().hex
+    mark = mark or uuid.uuid4().hex
     seen: dict[tuple[int, str], Process | None] = {}
     started = time.monotonic()
     with subprocess.Popen(
@@ -96,7 +98,7 @@ def watch(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(environment or {}), MARK: mark},
+        env={**os.environ, MARK: mark},
     ) as root:
         while True:
             _look(mark, root.pid, seen)
@@ -127,24 +129,26 @@ def _look(mark: str, root: int, seen: dict[tuple[int, str], Process | None]) -> 
         try:
             stat = (entry / "stat").read_text().rpartition(")")[2].split()
             key = (int(entry.name), stat[19])  # with its start, since numbers come again
+            cpu_s = (int(stat[11]) + int(stat[12])) / TICKS
             if key not in seen:
-                seen[key] = _found(entry, mark, root)
+                seen[key] = _found(entry, mark, root, cpu_s)
             process = seen[key]
             if process is not None:
                 process.peak_bytes = max(process.peak_bytes, _peak(entry))
-                process.cpu_s = (int(stat[11]) + int(stat[12])) / TICKS
+                process.cpu_s = cpu_s - process.cpu_before_s
         except (OSError, ValueError, IndexError):
             continue  # it has ended
 
 
-def _found(entry: Path, mark: str, root: int) -> Process | None:
+def _found(entry: Path, mark: str, root: int, cpu_s: float) -> Process | None:
     """Return a process that carries the mark, as it is first seen."""
     if f"{MARK}={mark}".encode() not in (entry / "environ").read_bytes().split(b"\0"):
         return None
     line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     if int(entry.name) == root:
-        return Process("driver")
-    return Process("ray" if any(name in line for name in RAYS_OWN) else "worker")
+        return Process("driver", 0.0)
+    is_rays = any(name in line for name in RAYS_OWN)
+    return Process("ray" if is_rays else "worker", cpu_s)
 
 
 def _peak(entry: Path) -> int:

@@ -26,7 +26,8 @@ def markdown(result: Mapping[str, Any]) -> str:
         (row for row in rows.values() if "files" in row),
         key=lambda row: (row["n_passages"], row["engine"]),
     )
-    lines = [*_runs(runs), "", *_slopes(runs), "", *_same(runs), "", *_overheads(runs)]
+    overheads = ["Seconds of Ray against those of the local engine:", "", *_overheads(runs)]
+    lines = [*_runs(runs), "", *_slopes(runs), "", *_same(runs), "", *overheads]
     faults = [row for row in rows.values() if "repeated_fraction" in row]
     if faults:
         lines += ["", *_faults(faults)]
@@ -104,21 +105,21 @@ def _same(runs: list[Row]) -> Iterator[str]:
         )
         engines = " and ".join(row["engine"] for row in here)
         what = f"differ in {', '.join(differing)}" if differing else "leave the same bytes"
-        yield f"{n:,} passages: {engines} {what} ({len(first['files'])} files)."
+        yield f"* {n:,} passages: {engines} {what} ({len(first['files'])} files)"
 
 
 def _overheads(runs: list[Row]) -> Iterator[str]:
     for n in sorted({row["n_passages"] for row in runs}):
-        by_engine = {row["engine"]: row for row in runs if row["n_passages"] == n}
-        if {"local", "ray"} <= set(by_engine):
-            local, ray = (_all(by_engine[name], "seconds") for name in ("local", "ray"))
-            parts = [f"{s} {_ratio(by_engine, s):+.0%}" for s in STAGES]
-            yield f"{n:,} passages: Ray takes {ray / local - 1:+.0%} ({', '.join(parts)})."
+        rows = {row["engine"]: row for row in runs if row["n_passages"] == n}
+        for engine in sorted(set(rows) - {"local"}) if "local" in rows else ():
+            local, other = (_all(rows[name], "seconds") for name in ("local", engine))
+            parts = [f"{s} {_ratio(rows['local'], rows[engine], s):+.0%}" for s in STAGES]
+            yield f"* {n:,} passages: {engine} {other / local - 1:+.0%} ({', '.join(parts)})"
 
 
-def _ratio(by_engine: Mapping[str, Row], stage: str) -> float:
-    local, ray = (by_engine[name]["stages"][stage]["seconds"] for name in ("local", "ray"))
-    return float(ray / max(local, 1e-9) - 1)
+def _ratio(local: Row, other: Row, stage: str) -> float:
+    seconds = (row["stages"][stage]["seconds"] for row in (other, local))
+    return float(next(seconds) / max(next(seconds), 1e-9) - 1)
 
 
 def _faults(rows: list[Row]) -> Iterator[str]:
