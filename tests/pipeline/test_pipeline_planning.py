@@ -22,6 +22,7 @@ from homing.pipeline.planning import plan
 from homing.settings import WriteSettings
 from homing.types import Passage, content_id
 
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "scale.json"
 STAGES = ("ingest", "write", "curate")
 NODE = NodeKind("a machine of four cores", 4, 32 * 10**9, usd_per_hour=2.0)
 SOURCE = "measured here"
@@ -267,3 +268,29 @@ def test_without_documents_the_number_of_passages_has_to_be_said(settings):
     overrides = {"train.base_model": settings["train.base_model"]}
     with pytest.raises(UsageError, match="--passages"):
         make_plan([], Wanted(gpu="h100"), overrides)  # before anything is measured
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, dict]:
+    """The rows of the benchmark of scale, which are committed."""
+    return json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_two_sizes_took_foretells_the_largest(name, committed):
+    runs = {r["n_passages"]: r for r in committed.values() if r.get("engine") == "local"}
+    one, two, *_, largest = sorted(runs)
+    took = {n: runs[n]["stages"][name]["cpu_s"] for n in (one, two, largest)}
+    slope = (took[two] - took[one]) / (two - one)
+    rate = StageRate(took[one] - slope * one, 0.0, slope, 0.0, str(RESULTS))
+    rates = replace(measured(), stages=dict.fromkeys(STAGES, rate))
+    said = stage_of(plan(Size(largest, replace(NODE, cores=1)), rates), name).seconds
+    assert 0.75 < said / took[largest] < 1.33
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_sample_promised_is_near_what_the_stages_took(name, committed):
+    runs = {r["n_passages"]: r for r in committed.values() if r.get("engine") == "local"}
+    for n in (10_000, 100_000):
+        said = committed["estimates"]["plan"][str(n)][name]
+        assert 0.5 < said["seconds"] / runs[n]["stages"][name]["seconds"] < 2.0
