@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homing.pipeline.plan_nodes import SEARCH_REACHED_SOURCE, STORE_SOURCE
-from homing.pipeline.plan_rates import MEMORY_SOURCE, RAY_OVERHEAD, Rates
+from homing.pipeline.plan_rates import MEMORY_SOURCE, RAY_SOURCE, Rates
 from homing.pipeline.plan_speed import search_flops
 from homing.pipeline.plan_types import HOUR, Limit, Size, StageEstimate, Writing
 
@@ -32,7 +32,7 @@ def sources_of(size: Size, rates: Rates, writing: Writing) -> dict[str, str]:
         "exact search": SEARCH_REACHED_SOURCE if size.node.gpu else rates.search_flops.source,
     }
     if size.n_nodes > 1:
-        sources["overhead of Ray"] = f"{RAY_OVERHEAD:.0%} of the workers' time: what is allowed for"
+        sources["overhead of Ray"] = RAY_SOURCE
     if writing.source:
         sources["language model"] = writing.source
     return sources
