@@ -15,7 +15,6 @@ stopped, and continued with the same command. Writes benchmarks/results/scale.{j
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import uuid
@@ -25,19 +24,17 @@ from pathlib import Path
 from typing import Any
 
 from results_file import ResultsFile
-from scale_faults import N_WORKERS, engine_flags, run_faults
+from scale_faults import FAULTS, N_WORKERS, TABLES, engine_flags, run_faults
 from scale_material import Material, write_files
 from scale_processes import MARK, homing
 from scale_table import markdown, row_name
+from scale_watches import hashes_of
 
 from homing.pipeline.plan_types import parse_count
 
 STAGES = ("ingest", "write", "curate")
-TABLES = ("documents", "questions", "rejections", "corpus", "queries", "qrels")
 COMMAND = "python benchmarks/scale.py"
 PARTS = ("run", "faults", "plan")
-FAULTS_AT = 40_000
-"""Passages: enough for ten parts in every stage."""
 SAMPLE = 4_000
 """Passages that `homing plan` is given to measure by."""
 SEED = 0
@@ -60,7 +57,7 @@ def measure(results: ResultsFile, n: int, engine: str) -> None:
             print(f"{name}: {stage} {said['seconds']:.1f} s", flush=True)
             results.save()
     row["kept_bytes"] = {table: size_of(workspace / table) for table in TABLES}
-    row["files"] = hashes_of(workspace)
+    row["files"] = hashes_of(workspace, TABLES)
     results.save()
     shutil.rmtree(workspace)
 
@@ -102,17 +99,6 @@ def material_of(results: ResultsFile, n: int) -> Path:
         write_files(partial, n, Material(seed=SEED))
         partial.rename(folder)
     return folder
-
-
-def hashes_of(workspace: Path) -> dict[str, str]:
-    """Return table -> SHA-256 of its file."""
-    files = sorted(f for name in TABLES for f in (workspace / name).rglob("*") if f.is_file())
-    found = {}
-    for file in files:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found[file.relative_to(workspace).as_posix()] = digest
-    return found
 
 
 def size_of(folder: Path) -> int:
@@ -157,11 +143,11 @@ def main() -> None:
             if "files" not in results.rows.get(name, {}):
                 measure(results, n, engine)
     if "faults" in only:
-        for stage in STAGES:
+        for stage, fault in FAULTS.items():
             name = f"node killed in {stage}"
             if given.again or name not in results.rows:
-                material = material_of(results, FAULTS_AT)
-                results.rows[name] = run_faults(stage, material, results.work, run_stage, hashes_of)
+                material = material_of(results, fault.n_passages)
+                results.rows[name] = run_faults(stage, material, results.work, run_stage)
                 results.save()
     if "plan" in only:
         results.rows["estimates"] = estimate(results)

@@ -1,26 +1,75 @@
 """A machine killed in the middle of a stage: does the job end, with what bytes, at what cost.
 
 A Ray cluster of three machines runs on this one (`ray.cluster_utils.Cluster`): a head that does no
-work, and two that do. When half of the parts of the stage are done, one of the two is killed with
-all that runs on it. Every attempt at a part has a folder of its own, so that the folders that were
-ever there, beyond one for each part, were made twice. An attempt that was lost before it wrote
-anything leaves no folder; the machine has one worker, which has one part in hand, so that one part
-more is the most that can have been lost.
+work, and two that do. When half of the stage is done, one of the two is killed with all that runs
+on it. What was done twice is counted by what the stage leaves behind (`scale_watches.py`). "ask" is
+writing by a language model (the test server), "train" and "evaluate" have a small model of random
+weights, since it is the work that counts here and not what comes of it.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scale_watches import CallsWatch, CheckpointsWatch, PartsWatch, Watch, differences, hashes_of
+
 N_WORKERS = 2
 SHARE_DONE = 0.5
-STAGES = ("ingest", "write", "curate")
+PREPARING = ("ingest", "write", "curate")
+TABLES = ("documents", "questions", "rejections", "corpus", "queries", "qrels")
+N_ASKED = 4_000
+N_TRAINED, EPOCHS, BATCH = 2_000, 20, 32
+"""Of "train": passages, and enough steps that the fifty between two checkpoints are few."""
 
 RunStage = Callable[..., tuple[dict[str, Any], Any]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A stage in which a machine is lost.
+
+    Attributes:
+        verb: What is run.
+        before: The verbs that prepare the workspace, by the local engine.
+        options: Of every verb; TINY and SERVER stand for the small model and the test server.
+        outputs: What must be the same bytes, or of a training nearly.
+        n_passages: Of its material: enough for ten parts.
+        is_calm_on_ray: The undisturbed run is the cluster's as well.
+    """
+
+    verb: str
+    before: tuple[str, ...]
+    watch: Callable[[Path, Any], Watch]
+    options: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = TABLES
+    is_calm_on_ray: bool = False
+    n_passages: int = 40_000
+
+
+TINY, SERVER = "TINY", "SERVER"
+MODEL = (f"train.base_model={TINY}", "train.recipe=full", f"train.batch_passages={BATCH}")
+LONG = (f"train.epochs={EPOCHS}", f"train.max_offline_passages={N_TRAINED}")
+SHORT = ("train.epochs=1", "evaluate.general=[]", "evaluate.costs=false")
+ASKING = (f"write.base_url={SERVER}", "write.writer=openai:test")
+FAULTS = {
+    "ingest": Fault("ingest", (), PartsWatch),
+    "write": Fault("write", PREPARING[:1], PartsWatch),
+    "curate": Fault("curate", PREPARING[:2], PartsWatch),
+    "ask": Fault("write", PREPARING[:1], CallsWatch, ASKING, TABLES[:3], n_passages=N_ASKED),
+    "train": Fault(
+        "train", PREPARING, CheckpointsWatch, (*MODEL, *LONG), ("model",), True, N_TRAINED
+    ),
+    "evaluate": Fault(
+        "evaluate", (*PREPARING, "train"), PartsWatch, (*MODEL, *SHORT), ("evaluation",), True
+    ),
+}
 
 
 def engine_flags(name: str, address: str | None = None) -> tuple[str, ...]:
@@ -29,95 +78,116 @@ def engine_flags(name: str, address: str | None = None) -> tuple[str, ...]:
     return tuple(f"--set=engine.{key}={value}" for key, value in wanted.items())
 
 
-class Killer:
-    """Watches the parts of a stage, and kills a machine when enough of them are done.
-
-    Args:
-        parts: The folder of the parts of all stages.
-        n_parts: How many parts with results an undisturbed run has.
-        kill: Ends a machine.
-    """
-
-    def __init__(self, parts: Path, n_parts: int, kill: Callable[[], None]) -> None:
-        self.parts, self.n_parts, self.kill = parts, n_parts, kill
-        self.attempts: set[str] = set()
-        self.names: set[str] = set()
-        self.n_done_when_killed: int | None = None
-
-    def look(self) -> None:
-        """Note the attempts that are there; kill once, when it is time."""
-        n_done = 0
-        for done_or_attempt in self.parts.glob("*/*/*/*") if self.parts.exists() else ():
-            if done_or_attempt.is_dir():
-                self.attempts.add(done_or_attempt.as_posix())
-                self.names.add(done_or_attempt.parent.as_posix())
-            elif done_or_attempt.name == "done.json":
-                n_done += 1
-        if self.n_done_when_killed is None and n_done >= SHARE_DONE * self.n_parts:
-            self.n_done_when_killed = n_done
-            self.kill()
-
-
-def run_faults(
-    stage: str,
-    material: Path,
-    work: Path,
-    run_stage: RunStage,
-    hashes_of: Callable[[Path], dict[str, str]],
-) -> dict[str, Any]:
+def run_faults(stage: str, material: Path, work: Path, run_stage: RunStage) -> dict[str, Any]:
     """Return whether a stage survives the loss of a machine, and what was done twice."""
-    calm, hurt = work / "faults-calm", work / "faults-hurt"
+    fault, calm, hurt = FAULTS[stage], work / "faults-calm", work / "faults-hurt"
     for workspace in (calm, hurt):
         shutil.rmtree(workspace, ignore_errors=True)
-    local = engine_flags("local")
-    for before in STAGES[: STAGES.index(stage)]:
-        run_stage(before, material, calm, local)
-    if calm.exists():
-        shutil.copytree(calm, hurt)
-    watcher = Killer(calm / "cache" / "parts", 10**9, lambda: None)
-    said, _ = run_stage(stage, material, calm, local, while_running=watcher.look)
-    n_parts = len(watcher.names)
-    row = {"stage": stage, "n_parts": n_parts, "undisturbed_s": said["seconds"]}
-    row |= _disturbed(stage, material, hurt, n_parts, run_stage)
-    row["same_bytes"] = hashes_of(calm) == hashes_of(hurt)
+    with ExitStack() as stack:
+        server = stack.enter_context(_server()) if SERVER in "".join(fault.options) else None
+        names = {SERVER: getattr(server, "url", ""), TINY: str(_tiny(work))}
+        options = tuple(f"--set={_filled(option, names)}" for option in fault.options)
+        for before in fault.before:
+            run_stage(before, material, calm, (*engine_flags("local"), *options))
+        if calm.exists():
+            shutil.copytree(calm, hurt)
+        row = {"stage": stage, **_calm(fault, material, calm, options, run_stage, server)}
+        row |= _disturbed(fault, row, material, hurt, options, run_stage, server)
+    row["same_bytes"] = hashes_of(calm, fault.outputs) == hashes_of(hurt, fault.outputs)
+    if not row["same_bytes"]:
+        row["differences"] = differences(calm, hurt, fault.outputs)
     for workspace in (calm, hurt):
         shutil.rmtree(workspace)
     return row
 
 
-def _disturbed(
-    stage: str, material: Path, workspace: Path, n_parts: int, run_stage: RunStage
+def _calm(
+    fault: Fault,
+    material: Path,
+    workspace: Path,
+    options: tuple[str, ...],
+    run_stage: RunStage,
+    server: Any,
 ) -> dict[str, Any]:
+    """Return what an undisturbed run took, and of how much work it is made."""
+    with ExitStack() as stack:
+        flags = engine_flags("local")
+        if fault.is_calm_on_ray:
+            cluster, _ = stack.enter_context(_cluster())
+            flags = engine_flags("ray", cluster.address)
+        watch = fault.watch(workspace, server)
+        flags = (*flags, *options)
+        said, _ = run_stage(fault.verb, material, workspace, flags, while_running=watch.look)
+        watch.look()
+    return {"n_parts": watch.n_whole(said), "undisturbed_s": said["seconds"]}
+
+
+def _disturbed(
+    fault: Fault,
+    calm: Mapping[str, Any],
+    material: Path,
+    workspace: Path,
+    options: tuple[str, ...],
+    run_stage: RunStage,
+    server: Any,
+) -> dict[str, Any]:
+    watch, killed_after = fault.watch(workspace, server), []
+    with _cluster() as (cluster, nodes):
+
+        def look() -> None:
+            n_done = watch.look()
+            if not killed_after and n_done >= SHARE_DONE * calm["n_parts"]:
+                killed_after.append(n_done)
+                cluster.remove_node(nodes[0], allow_graceful=False)
+
+        flags = (*engine_flags("ray", cluster.address), *options)
+        started = time.monotonic()
+        said, _ = run_stage(fault.verb, material, workspace, flags, while_running=look)
+        seconds = time.monotonic() - started
+        watch.look()
+    return {
+        "seconds": said["seconds"],
+        "process_s": seconds,
+        "killed_after_parts": killed_after[0] if killed_after else None,
+        "repeated_at_most": watch.n_repeated() / max(1, calm["n_parts"]),
+    }
+
+
+@contextmanager
+def _cluster() -> Iterator[tuple[Any, list[Any]]]:
+    """Give a cluster and its two machines that work."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(N_WORKERS)]
         cluster.wait_for_nodes()
-
-        def kill() -> None:
-            cluster.remove_node(nodes[0], allow_graceful=False)
-
-        killer = Killer(workspace / "cache" / "parts", n_parts, kill)
-        flags = engine_flags("ray", cluster.address)
-        started = time.monotonic()
-        said, _ = run_stage(
-            stage,
-            material,
-            workspace,
-            flags,
-            while_running=killer.look,
-        )
-        killer.look()
+        yield cluster, nodes
     finally:
         cluster.shutdown()
-    n_names = max(n_parts, len(killer.names))
-    n_repeated = len(killer.attempts) - len(killer.names)
-    return {
-        "seconds": said["seconds"],
-        "process_s": time.monotonic() - started,
-        "killed_after_parts": killer.n_done_when_killed,
-        "n_attempts": len(killer.attempts),
-        "repeated_fraction": n_repeated / max(1, n_names),
-        "repeated_at_most": max(n_repeated, 1) / max(1, n_names),
-    }
+
+
+@contextmanager
+def _server() -> Iterator[Any]:
+    """Give a server that speaks as OpenAI's does."""
+    from homing.llm.testing import TestServer
+
+    os.environ["OPENAI_API_KEY"] = "of-nobody"
+    with TestServer(delay_s=0.1) as server:
+        yield server
+
+
+def _filled(option: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        option = option.replace(f"={name}", f"={value}")
+    return option
+
+
+def _tiny(work: Path) -> Path:
+    """Return the folder of a model of two layers and random weights, made if it is not there."""
+    folder = work / "tiny"
+    if not folder.exists():
+        from scale_tiny import make_tiny
+
+        make_tiny(folder)
+    return folder

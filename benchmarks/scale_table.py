@@ -28,7 +28,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     )
     overheads = ["Seconds of Ray against those of the local engine:", "", *_overheads(runs)]
     lines = [*_runs(runs), "", *_slopes(runs), "", *_same(runs), "", *overheads]
-    faults = [row for row in rows.values() if "repeated_fraction" in row]
+    faults = [row for row in rows.values() if "repeated_at_most" in row]
     if faults:
         lines += ["", *_faults(faults)]
     if "estimates" in rows:
@@ -134,11 +134,17 @@ def _faults(rows: list[Row]) -> Iterator[str]:
             str(row["n_parts"]),
             str(row["killed_after_parts"]),
             f"{row['repeated_at_most']:.1%}",
-            "yes" if row["same_bytes"] else "**no**",
+            _same_bytes(row),
             f"{row['seconds']:.1f}",
             f"{row['undisturbed_s']:.1f}",
         ]
         yield f"| {' | '.join(cells)} |"
+
+
+def _same_bytes(row: Row) -> str:
+    if row["same_bytes"]:
+        return "yes"
+    return "; ".join(f"{name}: {what}" for name, what in row["differences"].items())
 
 
 def _estimates(found: Mapping[str, Any], runs: list[Row]) -> Iterator[str]:

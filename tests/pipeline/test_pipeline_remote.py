@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from homing.dataset import load_passages, load_rejections
+from homing.evaluation import load_evaluation
 from homing.llm.ledger import Ledger
 from homing.llm.testing import TestServer
-from homing.pipeline import STAGES, index, look_at_questions, open_job, run
+from homing.pipeline import STAGES, Outcome, index, look_at_questions, open_job, run
 from homing.pipeline import remote_ledger as ledgers
 from homing.pipeline.copies import copy_of
 from homing.pipeline.remote_ledger import RemoteLedger
@@ -23,6 +24,7 @@ from homing.storage import list_files, local_copy, read_bytes, write_bytes
 from homing.workspace import Workspace, hash_file
 
 SETTINGS = {"ingest.max_tokens": 64, "train.base_model": None}
+LENIENT = {"curate.copied": 1.0, "curate.near_duplicate": 1.0, "curate.round_trip": 0}
 TABLES = ("documents", "questions", "corpus", "queries", "qrels", "rejections")
 PREPARING = ("ingest", "write", "curate")
 
@@ -51,6 +53,12 @@ def tables(place: str) -> dict[str, str]:
             with local_copy(f"{place}/{file.name}") as path:
                 found[file.name] = hash_file(path)
     return found
+
+
+def measures_of(outcome: Outcome) -> dict[str, dict[str, float]]:
+    """Return contender -> its measures."""
+    contenders = load_evaluation(outcome.evaluation).contenders
+    return {name: dict(result.measures) for name, result in contenders.items()}
 
 
 def elsewhere(monkeypatch, tmp_path, name: str = "elsewhere") -> None:
@@ -211,10 +219,9 @@ def test_a_part_holds_no_key_and_is_small(bucket, tmp_path):
 def test_from_documents_to_report_in_a_bucket(bucket, tmp_path, monkeypatch, settings):
     out = f"{bucket}/tuned/"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-123")
-    filters = {"curate.copied": 1.0, "curate.near_duplicate": 1.0, "curate.round_trip": 0}
     with TestServer() as server:
         writer = {"write.writer": "openai:test", "write.base_url": server.url}
-        told = {**settings, **filters, **writer}
+        told = {**settings, **LENIENT, **writer}
         outcome = run(f"{bucket}/docs/", out=out, settings=told)
         n_paid = server.counts.answered
         assert outcome.place == "s3://bucket/tuned"
@@ -228,3 +235,21 @@ def test_from_documents_to_report_in_a_bucket(bucket, tmp_path, monkeypatch, set
         run(f"{bucket}/docs/", out=out, settings=told)
         assert server.counts.answered == n_paid > 0
     assert Workspace.is_at(out)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_cluster_leaves_in_a_bucket_what_a_laptop_leaves_in_a_folder(
+    bucket, handbook, tmp_path, settings, monkeypatch
+):
+    settings = {**settings, **LENIENT}
+    on_ray = {**settings, "engine.name": "ray", "engine.workers": 2}
+    remote = run(f"{bucket}/docs/", out=f"{bucket}/tuned", settings=on_ray)
+    here = run(str(handbook), out=tmp_path / "tuned", settings=settings)
+    assert tables(f"{bucket}/tuned") == tables(str(tmp_path / "tuned"))
+    assert read_bytes(f"{bucket}/tuned/report.html") == remote.report.read_bytes()
+    for name, measures in measures_of(here).items():
+        assert measures_of(remote)[name] == pytest.approx(measures, abs=1e-5), name
+    elsewhere(monkeypatch, tmp_path)
+    again = run(f"{bucket}/docs/", out=f"{bucket}/tuned", settings=on_ray)
+    assert not any(result.ran for result in again.stages.values())
