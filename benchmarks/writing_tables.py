@@ -33,6 +33,7 @@ def throughput(part: Part) -> list[str]:
     named = {
         f"ours, {part['delay_ms']} ms an answer": part["ours"],
         f"ours, {workers.get('n_workers', 0)} workers, the same": workers,
+        **{_sdk(run): run for run in part.get("sdk_alone", ())},
         "ours, without the delay": part["ours_without_delay"],
         "the server, to a client that reads bytes": part["server_alone"],
         "llama-index-finetuning, one after the other": part.get("peer"),
@@ -53,9 +54,18 @@ def throughput(part: Part) -> list[str]:
     text = f"{part['at_once']} at once: {share:.1%} of the ideal {ideal:.0f} a second"
     if workers:
         text += f" by one process, {workers['share_of_ideal']:.1%} by {workers['n_workers']}"
+    if part.get("sdk_alone"):
+        allowed = max(run["calls_per_s"] for run in part["sdk_alone"])
+        best = max(part["ours"]["calls_per_s"], workers.get("calls_per_s", 0.0))
+        text += f"; {best / allowed:.1%} of what the SDK alone reaches on this machine"
     if "times_the_peer" in part:
         text += f", and {part['times_the_peer']:.0f} times llama-index's loop on the same server"
     return ["## Calls a second", "", *table(head, rows), "", f"{text}."]
+
+
+def _sdk(run: Part) -> str:
+    n = run["n_processes"]
+    return f"the SDK alone, {n} {'process' if n == 1 else 'processes'}, the same"
 
 
 def kills(part: Part) -> list[str]:

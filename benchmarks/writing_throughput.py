@@ -1,8 +1,9 @@
-"""Calls a second: ours, what the server can take, and the serial loop of llama-index.
+"""Calls a second: ours, what SDK and server can take, and the serial loop of llama-index.
 
 The server answers after 200 ms, 64 calls run at once, so that 320 calls a second are the ideal. The
 part of the first second in which the number at once grows from 4 to 64 is counted. With workers,
-the 64 are shared by that many processes, and their start is counted as well.
+the 64 are shared by that many processes, and their start is counted as well. "The SDK alone" is
+what a machine allows: OpenAI's SDK over aiohttp, as we use it, in a loop that keeps no answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +75,8 @@ def run(given: Namespace) -> dict[str, Any]:
     ours = measure_ours(passages, DELAY_MS)
     say(f"throughput: the same by {WORKERS} workers that share the limit")
     together = measure_ours(passages, DELAY_MS, workers=WORKERS)
+    say("throughput: the SDK alone, by one process and by as many")
+    alone = [measure_sdk(passages, n) for n in (1, WORKERS)]
     say("throughput: the same, and a client that only sends and reads bytes, without the delay")
     fewer = passages[: min(len(passages), 4000)]
     undelayed = measure_ours(fewer, 0)
@@ -85,6 +90,7 @@ def run(given: Namespace) -> dict[str, Any]:
             **together,
             "share_of_ideal": together["calls_per_s"] / IDEAL,
         },
+        "sdk_alone": alone,
         "ours_without_delay": undelayed,
         "server_alone": measure_server(fewer),
     }
@@ -134,6 +140,54 @@ def cpu_of_workers(*others: int) -> float:
 
     children = [c for c in psutil.Process().children() if c.pid not in others]
     return float(sum(sum(child.cpu_times()[:2]) for child in children))
+
+
+def measure_sdk(passages: Sequence[Passage], n_processes: int) -> dict[str, Any]:
+    """Return what the SDK takes that sends the same requests, so many processes together."""
+    context = get_context("spawn")
+    with (
+        serving(*SERVER, DELAY_MS, module=False) as server,
+        ProcessPoolExecutor(n_processes, context) as pool,
+    ):
+        bodies = [json.loads(body) for body in request_bodies(passages, server.url)]
+        list(pool.map(time.sleep, [0.5] * n_processes))  # all of them have started
+        server_cpu, started = server.cpu_s, time.monotonic()
+        shares = [bodies[i::n_processes] for i in range(n_processes)]
+        at_once = AT_ONCE // n_processes
+        cpu = sum(pool.map(ask_by_sdk, [server.url] * n_processes, shares, [at_once] * n_processes))
+        seconds, server_cpu = time.monotonic() - started, server.cpu_s - server_cpu
+    n = len(bodies)
+    assert server.counts["answered"] == n, server.counts
+    return {
+        "n_processes": n_processes,
+        "n_calls": n,
+        "seconds": seconds,
+        "calls_per_s": n / seconds,
+        "client_cpu_ms": 1000 * cpu / n,
+        "server_cpu_ms": 1000 * server_cpu / n,
+    }
+
+
+def ask_by_sdk(url: str, bodies: Sequence[dict[str, Any]], at_once: int) -> float:
+    """Send the bodies, so many at once, and return the seconds of one core that it took."""
+    import httpx2
+    import openai
+
+    async def ask_all() -> None:
+        left = iter(bodies)
+        async with openai.AsyncOpenAI(
+            api_key="none", base_url=url, http_client=openai.DefaultAioHttpClient()
+        ) as client:
+
+            async def one_after_the_other() -> None:
+                for body in left:
+                    await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+
+            await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+
+    began = time.process_time()
+    asyncio.run(ask_all())
+    return time.process_time() - began
 
 
 def measure_server(passages: Sequence[Passage]) -> dict[str, Any]:
