@@ -1,10 +1,10 @@
-"""An engine over a Ray cluster, by Ray Data's `map_batches`.
+"""An engine over a Ray cluster: tasks for a map per core, Ray Data's actors for one per device.
 
 Ray places the work, moves items and values, and has what a lost process or node had in hand done
 again elsewhere. Items run in a worker process below Ray's own, by the code of `LocalEngine`: see
-`ray_relay`. A map per device has a pool of actors, which hold an accelerator and whose start takes
-one to three seconds; a map per core is a pool of tasks, for which Ray keeps its processes, and so
-we ours, from one map to the next: its start takes 0.1 s.
+`ray_relay`. A map per device has a pool of actors (`map_batches`), which hold an accelerator and
+whose start takes one to three seconds; a map per core is a stream of tasks (`ray_tasks`), for which
+Ray keeps its processes, and so we ours, from one map to the next.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from homing.engine.ray_relay import (
     ANSWERS,
     WORK,
     Answer,
-    Refusal,
     Relay,
     Sealed,
+    answers_in,
     present_surroundings,
-    relay,
     work_of,
 )
-from homing.engine.ray_windows import Pace, read_window
+from homing.engine.ray_tasks import TaskStream, gave_up
+from homing.engine.ray_windows import WINDOW_PIECES, read_window
+from homing.errors import MissingDependencyError
 
 
 class RayEngine:
-    """An `Engine` whose workers are actors of a Ray cluster; it connects with its first map.
+    """An `Engine` whose workers are those of a Ray cluster; it connects with its first map.
 
     Close it, or use it in a `with` block; a cluster of this machine ends with it.
 
@@ -72,21 +73,19 @@ class RayEngine:
     ) -> Iterator[Outcome[Item, Value]]:
         """Yield one outcome for each item, in order; see `Engine.map`.
 
-        Items are read in windows: at most 65,536 of them or about 64 MB. An actor, and with it a
-        worker's copy of the function, lives as long as a window.
+        Per core, items are read as they are begun. Per device they are read in windows, at most
+        8,192 of them or about 64 MB; an actor, and with it a worker's copy of the function, lives
+        as long as a window.
         """
-        payload = pickle.dumps(function)
-        unread = iter(items)
+        payload, unread = pickle.dumps(function), iter(items)
         self.connect()
-        pool = pool_of(machines(), per, self.n_workers)
-        pace = Pace(pool.size, is_heavy=pool.is_of_actors)
-        while (window := read_window(unread, pace.window_items(), time_limit_s)).items:
-            pieces = window.pieces(pace.piece_items(len(window.items)))
-            pace.seconds = []
-            with closing(_answers(payload, pieces, pool.at_most(len(pieces)))) as answers:
-                for item, answer in zip(window.items, answers, strict=True):
-                    pace.seconds.append(answer.seconds)
-                    yield _outcome(item, answer)
+        if per == "core":
+            answers = TaskStream(payload, unread, time_limit_s, self.n_workers).answers()
+        else:
+            answers = _by_actors(payload, unread, time_limit_s)
+        with closing(answers):
+            for item, answer in answers:
+                yield _outcome(item, answer)
 
     def close(self) -> None:
         """End the workers and leave the cluster; one of this machine ends."""
@@ -106,15 +105,23 @@ class RayEngine:
         self.close()
 
 
+def _by_actors(
+    function: bytes,
+    items: Iterator[Item],
+    limit: float | Callable[[Item], float] | None,
+) -> Generator[tuple[Item, Answer], None, None]:
+    """Yield each item with its answer, in order; see `TaskStream.answers`."""
+    pool = pool_of(machines())
+    while (window := read_window(items, WINDOW_PIECES, limit)).items:
+        pieces = window.singles()
+        with closing(_answers(function, pieces, pool.at_most(len(pieces)))) as answers:
+            yield from zip(window.items, answers, strict=True)
+
+
 def _answers(
     function: bytes, pieces: Sequence[Sequence[Sealed]], pool: Pool
 ) -> Generator[Answer, None, None]:
-    """Yield the answers to all items of a window, in order.
-
-    Raises:
-        TypeError: The workers cannot load the function.
-        EngineError: Ray gave up.
-    """
+    """Yield the answers to all items of a window, in order."""
     dataset = _dataset(function, pieces, pool)
     # Read ahead, the first answer would wait for the second.
     batches = iter(
@@ -123,10 +130,7 @@ def _answers(
     try:
         for rows in _said_by_ray(batches):
             for row in rows[ANSWERS]:
-                answers: list[Answer] | Refusal = pickle.loads(row.as_buffer())  # noqa: S301
-                if isinstance(answers, Refusal):
-                    raise TypeError(answers.detail)
-                yield from answers
+                yield from answers_in(row.as_buffer())
     except BaseException:
         _stop(dataset)
         raise
@@ -134,21 +138,21 @@ def _answers(
 
 def _dataset(function: bytes, pieces: Sequence[Sequence[Sealed]], pool: Pool) -> Any:
     """Return a dataset with a row of answers for each piece, which runs when it is read."""
-    import ray.data
+    try:
+        import ray.data
+    except ImportError as error:  # Ray alone, without what its libraries need
+        raise MissingDependencyError.for_extra("Ray Data", "ray") from error
 
     rows = [{WORK: work_of(piece)} for piece in pieces]
     whole = ray.data.from_items(rows, override_num_blocks=len(rows))
-    shared = (function, present_surroundings(pool.n_threads))
-    options: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow"}
-    if pool.is_of_actors:
-        resources = {"num_gpus": pool.n_gpus} if pool.n_gpus else {"num_cpus": pool.n_cpus}
-        compute = ray.data.ActorPoolStrategy(size=pool.size)
-        options |= {"fn_constructor_args": shared, "compute": compute, **resources}
-        dataset = whole.map_batches(Relay, **options)
-    else:
-        compute = ray.data.TaskPoolStrategy(size=pool.size)
-        options |= {"fn_args": shared, "compute": compute, "num_cpus": pool.n_cpus}
-        dataset = whole.map_batches(relay, **options)
+    dataset = whole.map_batches(
+        Relay,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_constructor_args=(function, present_surroundings(pool.n_threads)),
+        compute=ray.data.ActorPoolStrategy(size=pool.size),
+        **({"num_gpus": pool.n_gpus} if pool.n_gpus else {"num_cpus": pool.n_cpus}),
+    )
     _settle(dataset.context)
     return dataset
 
@@ -171,7 +175,7 @@ def _said_by_ray(batches: Iterator[Any]) -> Iterator[Any]:
         except StopIteration:
             return
         except Exception as error:
-            raise EngineError(_gave_up(error)) from error
+            raise EngineError(gave_up(error)) from error
         yield batch
 
 
@@ -180,16 +184,6 @@ def _stop(dataset: Any) -> None:
     executor = getattr(dataset, "_current_executor", None)
     if executor is not None:
         executor.shutdown(force=True)
-
-
-def _gave_up(error: Exception) -> str:
-    said = " ".join(str(error).split())
-    said = said if len(said) <= 600 else f"{said[:200]} ... {said[-400:]}"
-    return (
-        f"Ray could not finish: {type(error).__name__}: {said.rstrip('.')}. What was finished is "
-        "kept: run the same command again, which continues. Homing has to be installed on every "
-        "node of the cluster, in the same version; HOMING_DEBUG=1 shows all that Ray says."
-    )
 
 
 def _outcome(item: Item, answer: Answer) -> Outcome[Item, Any]:

@@ -119,10 +119,8 @@ def machines() -> list[Machine]:
 
 
 def _is_initialized() -> bool:
-    try:
-        import ray.data
-    except ImportError as error:  # Ray alone, without what its libraries need
-        raise MissingDependencyError.for_extra("Ray Data", "ray") from error
+    import ray
+
     return bool(ray.is_initialized())
 
 

@@ -20,9 +20,9 @@ from homing.engine.local import LocalEngine
 from homing.engine.worker import pack
 
 WORK = "work"
-"""The one column of what goes to the actors: a pickled list of `Sealed` items."""
+"""The one column of what goes to actors: a pickled list of `Sealed` items."""
 ANSWERS = "answers"
-"""The one column of what comes back: a pickled list of `Answer`, or `Refusal`."""
+"""The one column of what comes back from them: a pickled list of `Answer`, or `Refusal`."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 CARRIED = (
@@ -131,8 +131,12 @@ class Relay:
         """Return one row of answers for each row of work (Arrow tables)."""
         import pyarrow as pa
 
-        answers = [pickle.dumps(self._answer(row.as_py()), protocol=5) for row in batch[WORK]]
+        answers = [self.answer(row.as_py()) for row in batch[WORK]]
         return pa.table({ANSWERS: pa.array(answers, pa.large_binary())})
+
+    def answer(self, work: bytes) -> bytes:
+        """Return the answers to a row of work, for `answers_in`."""
+        return pickle.dumps(self._answer(work), protocol=5)
 
     def _answer(self, work: bytes) -> list[Answer] | Refusal:
         items: Sequence[Sealed] = [Sealed(*parts) for parts in pickle.loads(work)]  # noqa: S301
@@ -153,15 +157,32 @@ _present: Relay | None = None
 """Of this process of Ray, which runs tasks of one map after another."""
 
 
-def relay(batch: Any, function: bytes, surroundings: Surroundings) -> Any:
-    """Return what a `Relay` does; the process and the one below it are kept for the next map."""
+def relay(work: bytes, shared: tuple[bytes, Surroundings]) -> bytes:
+    """Return what a `Relay` answers; the process and the one below it are kept for the next map.
+
+    Args:
+        shared: The function, pickled, and the surroundings.
+    """
     global _present
+    function, surroundings = shared
     if _present is None or _present.surroundings != surroundings:
         if _present is not None:
             _present.engine.close()
         _present = Relay(function, surroundings)
     _present.take(function)
-    return _present(batch)
+    return _present.answer(work)
+
+
+def answers_in(payload: bytes | memoryview) -> list[Answer]:
+    """Return the answers that a `Relay` has pickled.
+
+    Raises:
+        TypeError: The workers cannot load the function.
+    """
+    answers: list[Answer] | Refusal = pickle.loads(payload)  # noqa: S301
+    if isinstance(answers, Refusal):
+        raise TypeError(answers.detail)
+    return answers
 
 
 def work_of(items: Sequence[Sealed]) -> bytes:
