@@ -17,8 +17,8 @@ MEMORY_SOURCE = (
 RAY_OVERHEAD = 0.25
 """What Ray is taken to add to the workers' time."""
 RAY_SOURCE = (
-    f"{RAY_OVERHEAD:.0%} of the workers' time, assumed for what a network adds; where Ray ran on two "
-    f"cores beside its workers it took 4% more at 100,000 passages ({COMMITTED})"
+    f"{RAY_OVERHEAD:.0%} of the workers' time, assumed for what a network adds; where Ray ran on "
+    f"two cores beside its workers it took 4% more at 100,000 passages ({COMMITTED})"
 )
 PACE_SOURCE = "pipeline/pace.py: what `full` took in units of one embedding"
 
