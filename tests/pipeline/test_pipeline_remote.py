@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from homing.dataset import load_passages, load_rejections
-from homing.evaluation import load_evaluation
+from homing.evaluation.files import load_evaluation
 from homing.llm.ledger import Ledger
 from homing.llm.testing import TestServer
 from homing.pipeline import STAGES, Outcome, index, look_at_questions, open_job, run
