@@ -25,6 +25,8 @@ SHARE_DONE = 0.5
 PREPARING = ("ingest", "write", "curate")
 TABLES = ("documents", "questions", "rejections", "corpus", "queries", "qrels")
 N_ASKED = 4_000
+N_EMBEDDED = 90_000
+"""Enough for eleven parts: a worker embeds a whole row group of the corpus, as one process does."""
 N_TRAINED, EPOCHS, BATCH = 2_000, 20, 32
 """Of "train": passages, and enough steps that the fifty between two checkpoints are few."""
 
@@ -67,7 +69,13 @@ FAULTS = {
         "train", PREPARING, CheckpointsWatch, (*MODEL, *LONG), ("model",), True, N_TRAINED
     ),
     "evaluate": Fault(
-        "evaluate", (*PREPARING, "train"), PartsWatch, (*MODEL, *SHORT), ("evaluation",), True
+        "evaluate",
+        (*PREPARING, "train"),
+        PartsWatch,
+        (*MODEL, *SHORT),
+        ("evaluation",),
+        is_calm_on_ray=True,
+        n_passages=N_EMBEDDED,
     ),
 }
 
