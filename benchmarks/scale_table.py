@@ -123,10 +123,11 @@ def _ratio(local: Row, other: Row, stage: str) -> float:
 
 
 def _faults(rows: list[Row]) -> Iterator[str]:
-    yield "One of two machines killed when half of the parts were done. Parts of `ask`, writing by a"
-    yield "language model, are calls, those of `train` steps; made twice is then what was paid for"
-    yield "again, and the steps between two checkpoints. Calm is the same without a loss: by the local"
-    yield "engine, of `train` and `evaluate` by the cluster with both machines."
+    yield "One of two machines killed when half of the parts were done. Parts of `ask`, writing"
+    yield "by a language model, are calls, those of `train` steps; made twice is then what was"
+    yield "paid for again, and the steps between two checkpoints. Calm is the same without a"
+    yield "loss: by the local engine, of `train` and `evaluate` by the cluster with both"
+    yield "machines."
     yield ""
     columns = ("stage", "parts", "killed after", "made twice, at most", "same bytes", "seconds")
     yield f"| {' | '.join(columns)} | calm |"
