@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -293,7 +293,6 @@ def table(results: dict[str, Any]) -> str:
             f"{ids['n_doubled']} | {few['mb_filling']:,} → {resumed['mb_filling']:,} | "
             f"{row['disk_mb']:,} | {resumed['verified']['recall']:.3f} |"
         )
-    machine = results["machine"]
     return "\n".join(
         [
             "# Indexing",
@@ -308,11 +307,26 @@ def table(results: dict[str, Any]) -> str:
             "back from the store. The others' load is how many processes wanted a core just "
             "before, of other work on the machine.",
             "",
-            f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python "
-            f"{machine['python']}. {DIMENSIONS} dimensions. `{results['command']}`",
+            *machines(results["stores"]),
+            "",
+            f"{DIMENSIONS} dimensions. `{results['command']}`",
             "",
         ]
     )
+
+
+def machines(stores: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each machine, with the stores that were measured on it."""
+    measured: dict[str, list[str]] = {}
+    for kind in (kind for kind in KINDS if kind in stores):
+        machine = stores[kind]["machine"]
+        said = (
+            f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+            f"Python {machine['python']}"
+        )
+        measured.setdefault(said, []).append(KINDS[kind])
+    for said, names in measured.items():
+        yield f"* {said}: {'; '.join(names)}"
 
 
 def main() -> None:
@@ -341,7 +355,6 @@ def run(options: argparse.Namespace) -> None:
     """Measure the stores, one after the other, and write what came out."""
     n = SMALL if options.small else PASSAGES
     results: dict[str, Any] = {
-        "machine": describe_machine(),
         "command": f"python benchmarks/indexing.py{' --small' if options.small else ''}",
         "n_passages": n,
         "stores": {},
@@ -353,7 +366,8 @@ def run(options: argparse.Namespace) -> None:
         draw(folder / "vectors" / "queries.npy", QUESTIONS, 2)
         for kind in options.only or KINDS:
             with place_of(kind, folder) as (at, small_at):
-                results["stores"][kind] = measure(kind, at, small_at, folder, n)
+                row = measure(kind, at, small_at, folder, n)
+            results["stores"][kind] = {"machine": describe_machine(), **row}
     if not options.small:
         results["stores"] = {**kept_stores(n), **results["stores"]}
     text = table(results)

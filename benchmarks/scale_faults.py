@@ -13,8 +13,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ N_TRAINED, EPOCHS, BATCH = 2_000, 20, 32
 """Of "train": passages, and enough steps that the fifty between two checkpoints are few."""
 
 RunStage = Callable[..., tuple[dict[str, Any], Any]]
+Run = Callable[..., dict[str, Any]]
+"""Runs one verb in one workspace by the engine of some flags, and returns what it said."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Fault:
         verb: What is run.
         before: The verbs that prepare the workspace, by the local engine.
         options: Of every verb; TINY and SERVER stand for the small model and the test server.
-        outputs: What must be the same bytes, or of a training nearly.
+        outputs: Folders and patterns of what must be the same bytes, or of a training nearly.
         n_passages: Of its material: enough for ten parts.
         is_calm_on_ray: The undisturbed run is the cluster's as well.
     """
@@ -66,14 +69,20 @@ FAULTS = {
     "curate": Fault("curate", PREPARING[:2], PartsWatch),
     "ask": Fault("write", PREPARING[:1], CallsWatch, ASKING, TABLES[:3], n_passages=N_ASKED),
     "train": Fault(
-        "train", PREPARING, CheckpointsWatch, (*MODEL, *LONG), ("model",), True, N_TRAINED
+        "train",
+        PREPARING,
+        CheckpointsWatch,
+        (*MODEL, *LONG),
+        ("model/*.safetensors",),
+        is_calm_on_ray=True,
+        n_passages=N_TRAINED,
     ),
     "evaluate": Fault(
         "evaluate",
         (*PREPARING, "train"),
         PartsWatch,
         (*MODEL, *SHORT),
-        ("evaluation",),
+        ("evaluation/*.parquet",),
         is_calm_on_ray=True,
         n_passages=N_EMBEDDED,
     ),
@@ -95,12 +104,17 @@ def run_faults(stage: str, material: Path, work: Path, run_stage: RunStage) -> d
         server = stack.enter_context(_server()) if SERVER in "".join(fault.options) else None
         names = {SERVER: getattr(server, "url", ""), TINY: str(_tiny(work))}
         options = tuple(f"--set={_filled(option, names)}" for option in fault.options)
+
+        def run(verb: str, workspace: Path, flags: tuple[str, ...], **more: Any) -> dict[str, Any]:
+            return run_stage(verb, material, workspace, (*flags, *options), **more)[0]
+
         for before in fault.before:
-            run_stage(before, material, calm, (*engine_flags("local"), *options))
+            run(before, calm, engine_flags("local"))
         if calm.exists():
             shutil.copytree(calm, hurt)
-        row = {"stage": stage, **_calm(fault, material, calm, options, run_stage, server)}
-        row |= _disturbed(fault, row, material, hurt, options, run_stage, server)
+        row: dict[str, Any] = {"stage": stage}
+        row |= _calm(fault, fault.watch(calm, server), partial(run, fault.verb, calm))
+        row |= _disturbed(row["n_parts"], fault.watch(hurt, server), partial(run, fault.verb, hurt))
     row["same_bytes"] = hashes_of(calm, fault.outputs) == hashes_of(hurt, fault.outputs)
     if not row["same_bytes"]:
         row["differences"] = differences(calm, hurt, fault.outputs)
@@ -109,55 +123,35 @@ def run_faults(stage: str, material: Path, work: Path, run_stage: RunStage) -> d
     return row
 
 
-def _calm(
-    fault: Fault,
-    material: Path,
-    workspace: Path,
-    options: tuple[str, ...],
-    run_stage: RunStage,
-    server: Any,
-) -> dict[str, Any]:
+def _calm(fault: Fault, watch: Watch, run: Run) -> dict[str, Any]:
     """Return what an undisturbed run took, and of how much work it is made."""
-    with ExitStack() as stack:
-        flags = engine_flags("local")
-        if fault.is_calm_on_ray:
-            cluster, _ = stack.enter_context(_cluster())
-            flags = engine_flags("ray", cluster.address)
-        watch = fault.watch(workspace, server)
-        flags = (*flags, *options)
-        said, _ = run_stage(fault.verb, material, workspace, flags, while_running=watch.look)
+    with _cluster() if fault.is_calm_on_ray else nullcontext() as found:
+        flags = engine_flags("ray", found[0].address) if found else engine_flags("local")
+        said = run(flags, while_running=watch.look)
         watch.look()
     return {"n_parts": watch.n_whole(said), "undisturbed_s": said["seconds"]}
 
 
-def _disturbed(
-    fault: Fault,
-    calm: Mapping[str, Any],
-    material: Path,
-    workspace: Path,
-    options: tuple[str, ...],
-    run_stage: RunStage,
-    server: Any,
-) -> dict[str, Any]:
-    watch, killed_after = fault.watch(workspace, server), []
+def _disturbed(n_parts: int, watch: Watch, run: Run) -> dict[str, Any]:
+    """Return what a run took of which a machine is killed half-way, and what it did twice."""
+    killed_after: list[int] = []
     with _cluster() as (cluster, nodes):
 
         def look() -> None:
             n_done = watch.look()
-            if not killed_after and n_done >= SHARE_DONE * calm["n_parts"]:
+            if not killed_after and n_done >= SHARE_DONE * n_parts:
                 killed_after.append(n_done)
                 cluster.remove_node(nodes[0], allow_graceful=False)
 
-        flags = (*engine_flags("ray", cluster.address), *options)
         started = time.monotonic()
-        said, _ = run_stage(fault.verb, material, workspace, flags, while_running=look)
+        said = run(engine_flags("ray", cluster.address), while_running=look)
         seconds = time.monotonic() - started
         watch.look()
     return {
         "seconds": said["seconds"],
         "process_s": seconds,
         "killed_after_parts": killed_after[0] if killed_after else None,
-        "repeated_at_most": watch.n_repeated() / max(1, calm["n_parts"]),
+        "repeated_at_most": watch.n_repeated() / max(1, n_parts),
     }
 
 

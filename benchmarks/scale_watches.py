@@ -104,7 +104,7 @@ class CheckpointsWatch:
 
 
 def hashes_of(workspace: Path, outputs: Sequence[str]) -> dict[str, str]:
-    """Return file -> SHA-256, of tables and of models' weights."""
+    """Return file -> SHA-256, of folders and of patterns relative to a workspace."""
     found = {}
     for file in _outputs(workspace, outputs):
         with file.open("rb") as stream:
@@ -134,8 +134,10 @@ def _difference(one: Path, other: Path) -> str:
 
 
 def _outputs(workspace: Path, outputs: Sequence[str]) -> list[Path]:
-    files = (f for name in outputs for f in (workspace / name).rglob("*") if f.is_file())
-    return sorted(f for f in files if f.suffix in {".parquet", ".safetensors"})
+    """Return the files that the patterns find, and all files of the folders that they find."""
+    found = [path for pattern in outputs for path in workspace.glob(pattern)]
+    inside = (file for path in found if path.is_dir() for file in path.rglob("*"))
+    return sorted(path for path in (*found, *inside) if path.is_file())
 
 
 def _inside(folder: Path) -> list[Path]:

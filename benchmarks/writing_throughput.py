@@ -123,13 +123,9 @@ def measure_ours(
     n, seconds = stage.summary["n_calls"], stage.summary["seconds"]
     assert n == len(passages) == server.counts["answered"], (n, server.counts)
     return {
-        "n_calls": n,
+        **rates(n, seconds, cpu, server_cpu),
         "n_questions": stage.summary["n_questions"],
-        "seconds": seconds,
         "stage_s": stage.seconds,
-        "calls_per_s": n / seconds,
-        "client_cpu_ms": 1000 * cpu / n,
-        "server_cpu_ms": 1000 * server_cpu / n,
         "peak_at_once": server.counts["peak_concurrency"],
     }
 
@@ -158,14 +154,7 @@ def measure_sdk(passages: Sequence[Passage], n_processes: int) -> dict[str, Any]
         seconds, server_cpu = time.monotonic() - started, server.cpu_s - server_cpu
     n = len(bodies)
     assert server.counts["answered"] == n, server.counts
-    return {
-        "n_processes": n_processes,
-        "n_calls": n,
-        "seconds": seconds,
-        "calls_per_s": n / seconds,
-        "client_cpu_ms": 1000 * cpu / n,
-        "server_cpu_ms": 1000 * server_cpu / n,
-    }
+    return {"n_processes": n_processes, **rates(n, seconds, cpu, server_cpu)}
 
 
 def ask_by_sdk(url: str, bodies: Sequence[dict[str, Any]], at_once: int) -> float:
@@ -201,6 +190,11 @@ def measure_server(passages: Sequence[Passage]) -> dict[str, Any]:
         cpu, server_cpu = time.process_time() - cpu, server.cpu_s - server_cpu
     n = len(bodies)
     assert server.counts["answered"] == n, server.counts
+    return rates(n, seconds, cpu, server_cpu)
+
+
+def rates(n: int, seconds: float, cpu: float, server_cpu: float) -> dict[str, Any]:
+    """Return what `n` calls took, given the seconds of one core of client and server."""
     return {
         "n_calls": n,
         "seconds": seconds,
