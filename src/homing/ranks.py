@@ -5,7 +5,10 @@ Nothing is imported and nothing is connected: the launchers leave three numbers 
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
+from typing import NoReturn
 
 _RANK = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 _LOCAL = (
@@ -33,6 +36,21 @@ def n_ranks() -> int:
 def is_main() -> bool:
     """Return whether this is the process that saves, scores dev and prints."""
     return rank() == 0
+
+
+def exit_with(code: int) -> NoReturn:
+    """End this process with an exit code, 0 to 255.
+
+    One of several processes ends before the interpreter is torn down. torch's gradient reducer
+    keeps the threads of gloo alive after the group is destroyed, and one of them that still holds a
+    tensor by then asks for an interpreter that is gone and aborts a process whose work is done.
+    """
+    if n_ranks() == 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()  # what sys.exit would run: logs, temporary files, the process group
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _number(names: tuple[str, ...], otherwise: int) -> int:

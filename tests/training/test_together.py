@@ -156,3 +156,30 @@ def test_a_recipe_for_one_process_says_so(
             settings=TrainingSettings(recipe="query", device="cpu"),
             split="all",
         )
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_one_of_several_processes_ends_with_its_code_and_never_tears_the_interpreter_down(
+    code: int,
+) -> None:
+    script = (
+        "import atexit, sys\n"
+        "from homing.ranks import exit_with\n"
+        "class Torn:\n"
+        "    def __del__(self): sys.__stderr__.write('torn down')\n"
+        "kept = Torn()\n"
+        "atexit.register(print, 'handlers ran')\n"
+        f"exit_with({code})\n"
+    )
+    alone, shared = (
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "WORLD_SIZE": n},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for n in ("1", "2")
+    )
+    assert (alone.returncode, alone.stdout, alone.stderr) == (code, "handlers ran\n", "torn down")
+    assert (shared.returncode, shared.stdout, shared.stderr) == (code, "handlers ran\n", "")

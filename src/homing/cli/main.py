@@ -31,6 +31,7 @@ from homing.cli import (
     version,
     write,
 )
+from homing.ranks import exit_with
 
 EPILOG = "Exit codes: " + "; ".join(f"{n} {what}" for n, what in session.EXIT_CODES.items()) + "."
 
@@ -57,7 +58,7 @@ for verb in (export, index, questions, search, serve, compare, push, plan, init,
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(session.run_cli(app, sys.argv[1:]))
+    exit_with(session.run_cli(app, sys.argv[1:]))
 
 
 if __name__ == "__main__":
