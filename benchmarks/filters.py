@@ -8,7 +8,8 @@ defaults of `homing.train` (one epoch; the last weights, as a dev set of another
 comparison), and measures nDCG@10 on the other writer's questions about Uber, once for each
 direction. Differences are to no filter, paired by question, with 95 % intervals that resample
 passages; they do not hold what another seed of the training would change, for which there is
---seeds. "dropped at random" drops as many questions as "all defaults": what fewer questions cost.
+--seeds. "context phrases left out" makes "Who pays?" of "Who pays, according to the text?", as the
+writer does. "dropped at random" drops as many of these as "all defaults": what fewer cost.
 An LLM judge is no row: it needs a provider.
 
 Every result is kept at once, what is there already is not run again, and rows that keep the same
@@ -25,6 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from filters_table import MEASURE, NONE, markdown, mean_by_query
 from machine import describe_machine
 
 import homing
+from homing.context_phrases import without_context_phrases
 from homing.curation.copied import drop_copied
 from homing.curation.duplicates import find_groups
 from homing.curation.filters import filter_questions
@@ -65,10 +68,29 @@ class Written:
             for key, grades in self.dataset.split(SPLIT).items()
         ]
 
+        self.places = {id(question): place for place, question in enumerate(self.questions)}
+        self._mended: dict[int, Question] = {}
+
+    def mended(self, question: Question) -> Question:
+        """Return the question without what it says about its passage, in the same place."""
+        place = self.places[id(question)]
+        if place not in self._mended:
+            passage = self.dataset.corpus[question.passage_id].text
+            text = without_context_phrases(question.text, passage)
+            self._mended[place] = replace(question, text=text)
+            self.places[id(self._mended[place])] = place
+        return self._mended[place]
+
     @cached_property
     def found(self) -> Mapping[Any, Any]:
         """The one search that the round trip and "too easy" read."""
-        return find_passages(self.questions, self.passages, self.groups, encoder=self.encoder)
+        asked = [*self.questions, *map(self.mended, self.questions)]
+        return find_passages(asked, self.passages, self.groups, encoder=self.encoder)
+
+
+def by_mending(written: Written, questions: Sequence[Question]) -> Filtered:
+    """Leave out "according to the passage", as the writer does; drops nothing."""
+    return [written.mended(question) for question in questions], []
 
 
 def by_form(written: Written, questions: Sequence[Question]) -> Filtered:
@@ -98,11 +120,13 @@ def at_random(written: Written, questions: Sequence[Question]) -> Filtered:
     """Drop as many as the defaults drop."""
     kept, _ = through(written, DEFAULTS)
     chosen = set(random.Random(0).sample(range(len(questions)), len(kept)))
+    questions = [written.mended(question) for question in questions]
     dropped = [q for i, q in enumerate(questions) if i not in chosen]
     rejections = [Rejection(key_of(q)[0], "curate", "at_random", "", q.text) for q in dropped]
     return [q for i, q in enumerate(questions) if i in chosen], rejections
 
 
+MENDED = "context phrases left out"
 Filter = Callable[[Written, Sequence[Question]], Filtered]
 COPIED: dict[str, Filter] = {
     f"copied text {most}": partial(by_copies, most=most) for most in (0.3, 0.5, 0.7)
@@ -112,6 +136,7 @@ ALIKE: dict[str, Filter] = {
 }
 TRIPS: dict[str, Filter] = {f"round trip {k}": partial(by_round_trip, k=k) for k in (5, 20, 50)}
 DEFAULTS = (
+    by_mending,
     by_form,
     COPIED["copied text 0.5"],
     ALIKE["near-duplicates 0.9"],
@@ -120,6 +145,8 @@ DEFAULTS = (
 ROWS: dict[str, tuple[Filter, ...]] = {
     NONE: (),
     "form": (by_form,),
+    MENDED: (by_mending,),
+    f"{MENDED}, form": (by_mending, by_form),
     **{name: (keep,) for name, keep in (COPIED | ALIKE | TRIPS).items()},
     "all defaults": DEFAULTS,
     "dropped at random": (at_random,),
@@ -147,10 +174,9 @@ def through(written: Written, filters: Sequence[Filter]) -> tuple[list[Question]
 
 def dataset_of(written: Written, questions: Sequence[Question]) -> Dataset:
     """Return the dataset of these questions; each has the same id in every row."""
-    places = {id(question): place for place, question in enumerate(written.questions)}
     queries, qrels = {}, []
     for question in questions:
-        key = content_id(str(places[id(question)]), question.text)
+        key = content_id(str(written.places[id(question)]), question.text)
         queries[key] = Query(key, question.text)
         qrels.append(Qrel(key, question.passage_id))
     return Dataset(written.dataset.corpus, queries, {SPLIT: qrels})

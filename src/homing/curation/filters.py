@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from homing.context_phrases import context_phrase
 from homing.curation.boilerplate import boilerplate_reason
 from homing.curation.languages import other_language
 from homing.curation.rejections import reject
@@ -26,32 +27,6 @@ MAX_WORDS = 64
 MIN_LETTERS = 0.5
 MIN_DEFINED_LETTERS = 5
 GARBLED = re.compile("\ufffd|\\(cid:\\d+\\)|[\ue000-\uf8ff]|(\\S)\\1{9,}")
-ABOUT_THE_CONTEXT = re.compile(
-    r"\b(?:according to|based on|as (?:described|mentioned|stated|discussed) in|"
-    r"(?:described|mentioned|stated|discussed|provided|given|used|listed) in|in|from|does|of) "
-    r"(?:the|this) (?:(?:given|provided|above|following|preceding) )?"
-    r"(?:passage|excerpt|snippet|context(?: information)?|text|paragraph|author)"
-    r"(?=\s*(?:$|[,.?!:;]|say|state|mention|describe|discuss|provide|explain|suggest|mean|about))|"
-    r"\b(?:the|this) (?:given|provided|above|following) (?:passage|excerpt|context|text|paragraph|"
-    r"document|information|section|table)\b|"
-    r"\bthe context information\b|\b(?:the|this) (?:passage|excerpt|snippet) "
-    r"(?:say|state|mention|describe|discuss|explain|is about)|"
-    # German: "laut (dem obigen) Text", "im vorliegenden Abschnitt", "im Text erwähnt".
-    r"\b(?:laut|gemäß|entsprechend|basierend auf) (?:(?:dem|diesem|des|dieses|der|dieser) )?"
-    r"(?:\w+en )?(?:text|textes|textabschnitt|textauszug|abschnitt|absatz|auszug|kontext|passage)"
-    r"\b(?!\s*[\d§])|\b(?:im|in dem|in diesem|in der|in dieser) (?:(?:vorliegenden|obigen|"
-    r"gegebenen|folgenden|bereitgestellten) )?(?:text|textabschnitt|textauszug|abschnitt|auszug|"
-    r"passage|kontext) (?:erwähnt|genannt|beschrieben|erläutert|angegeben|gesagt)|"
-    r"\b(?:vorliegende|obige|gegebene|bereitgestellte)[mnrs]? (?:text|textabschnitt|textauszug|"
-    r"abschnitt|absatz|auszug|kontext|passage)\b|"
-    # Chinese: "according to (the above) text", "mentioned in the text", "this passage".
-    "(?:根据|依据|按照)(?:上文|上下文|文中|短文|文章|段落|文本)|"
-    "(?:根据|依据|按照|基于)(?:上述|以上|上面|以下|下面|所给|给定|所?提供|该|本|这|这段|这篇)的?"
-    "(?:上下文|文本|短文|文章|文字|段落|信息|内容)|"
-    "(?:上文|文中|段落中|文章中|文本中|短文中)所?(?:提到|提及|述|描述|说明|列出|指出)|"
-    "这(?:段|篇)(?:文字|文章|文本|话|短文)|[该本]段落",
-    re.I,
-)
 
 
 def filter_questions(
@@ -154,11 +129,8 @@ def _fault_of_passage(question: Question, asked: AskedAbout | None) -> Fault | N
     if kind := asked.boilerplate:
         return "boilerplate_passage", f"Its passage is boilerplate: {kind}."
     passage = asked.passage
-    match = ABOUT_THE_CONTEXT.search(question.text)
-    if match and match[0].casefold() not in passage.text.casefold():
-        detail = (
-            f"It asks about the passage as such ({match[0]!r}), which nobody does who searches."
-        )
+    if phrase := context_phrase(question.text, passage.text):
+        detail = f"It asks about the passage as such ({phrase!r}), which nobody does who searches."
         return "about_the_context", detail
     whole = passage_input(passage.title, passage.text)
     if language := other_language(question.text, whole, asked.language):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
+from homing.context_phrases import without_context_phrases
 from homing.language import guess_language
 from homing.llm.dispatch import Asked, Limits, Wanted, ask_all
 from homing.llm.ledger import Ledger
@@ -254,9 +255,8 @@ class LLMWriter:
         for found, planned in zip(parsed, plan, strict=False):
             kind = found.kind if found.kind in allowed else planned.kind
             kind = kind if self.prompt.uses_plan else self.prompt.kind
-            questions.append(
-                Question(found.text, passage.id, kind, self.name, prompt=self.prompt.name)
-            )
+            text = without_context_phrases(found.text, passage.text)
+            questions.append(Question(text, passage.id, kind, self.name, prompt=self.prompt.name))
         return questions
 
 
