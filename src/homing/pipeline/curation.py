@@ -48,7 +48,7 @@ ROOMS = (
     "curation",
     "retrieval",
     "dataset",
-    *("vectors", "words", "language"),
+    *("vectors", "words", "language", "context_phrases"),
 )
 MANY_PASSAGES = 300_000
 """From so many on, it is said when all of them have to be in memory: some 1 GB."""

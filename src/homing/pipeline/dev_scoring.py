@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from homing.training.job import RetrieverScore
 
 DEV = "dev"
+GENERAL = "python-docs"
 DEV_MEASURE = "ndcg@10"
 DEV_DEPTH = 100
 MOST_PASSAGES = 20_000
@@ -188,3 +189,18 @@ def _identified(encoder: Encoder) -> Encoder:
     if isinstance(encoder, SentenceTransformerEncoder):
         return SentenceTransformerEncoder(encoder.model)
     return encoder
+
+
+def general_score(dataset: Dataset) -> Callable[[Encoder], float] | None:
+    """Return what gives an encoder's nDCG@10 on general questions, None if they are the user's.
+
+    The questions are a part of the bundled set about Python's own docstrings.
+    """
+    from homing.evaluation.forgetting import MEASURE, measure_general
+    from homing.evaluation.general.sets import find_general_set, n_shared_passages
+    from homing.pipeline.breakage import FEW_SHARED
+
+    general = find_general_set(GENERAL)
+    if n_shared_passages(general.dataset, dataset) > FEW_SHARED:
+        return None
+    return lambda encoder: measure_general(encoder, general).means()[MEASURE]

@@ -12,26 +12,20 @@ Every rung is kept on disk the moment it is done, so that a stopped job does not
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.dataset import Dataset
-from homing.dataset.tables import atomic
 from homing.engine.group import Group
 from homing.errors import HomingError, NothingToDoError
-from homing.pipeline.breakage import FEW_SHARED
-from homing.pipeline.dev_scoring import DEV, DevScorer, bounded, with_rivals_alone
-from homing.pipeline.narrowing import few_questions, fewer_passages, some_questions
 from homing.pipeline.pace import Pace, measured
+from homing.pipeline.rung_making import RungMaker, keep
 from homing.pipeline.rungs import BOTH, Rung, choose, why
-from homing.pipeline.unlabelled import unlabelled_questions
 from homing.progress import say
 from homing.types import Encoder, TrainingLog, Trial, content_id
 
@@ -50,7 +44,6 @@ LEAST_SHARE = 0.05
 WEIGHTS = (0.75, 0.5)
 """Of the tuned weights in the averages with the base that are tried after training."""
 SCRATCH, PACE = "ladder", "pace.json"
-GENERAL = "python-docs"
 
 
 class Ladder:
@@ -90,17 +83,23 @@ class Ladder:
         self.dataset, self.base_model, self.out = dataset, base_model, out
         self.settings, self.split = settings, split
         self.general, self.max_forgetting = general, max_forgetting
-        self.group, self.miner = group, miner
+        self.group = group
         self.seconds = 60 * minutes
         key = content_id(base_model, json.dumps(asdict(settings), sort_keys=True), split)
         self.folder = out / SCRATCH / key
-        few = bounded(few_questions(dataset, settings.seed), DEV)
-        narrow = with_rivals_alone(few, DEV)
-        self.cache_folder = cache_folder or self.folder / "vectors"
-        self.dev = DevScorer(narrow, self.folder / "vectors")
+        self.maker = RungMaker(
+            dataset,
+            base_model=base_model,
+            folder=self.folder,
+            settings=settings,
+            split=split,
+            cache_folder=cache_folder or self.folder / "vectors",
+            general=general,
+            group=group,
+            miner=miner,
+        )
         self.pace = _read_pace(self.folder / PACE)
         self.rungs: list[Rung] = []
-        self._written: dict[str, list[str]] = {}
         self._began = time.monotonic()
 
     @property
@@ -125,12 +124,12 @@ class Ladder:
         """Score the base model, and see how fast this machine is."""
         started = time.monotonic()
         trial = Trial("the base model", "base", 0.0, 0.0)
-        self.rungs.append(self._scored(trial, None, None, with_general=False))
-        self.pace = self.pace or measured(time.monotonic() - started, self.dev.n_passages)
+        self.rungs.append(self.maker.scored(trial, None, None, with_general=False))
+        self.pace = self.pace or measured(time.monotonic() - started, self.maker.dev.n_passages)
         if self.pace is not None:
-            _write(self.folder / PACE, asdict(self.pace))
+            keep(self.folder / PACE, asdict(self.pace))
         if self.general is not None:
-            general = self.general(self._encoder(None))
+            general = self.general(self.maker.encoder(None))
             self._put(self.rungs[0], replace(self.rungs[0], trial=replace(trial, general=general)))
 
     def _cheap(
@@ -143,7 +142,7 @@ class Ladder:
         embedding_s = self.pace.embedding_s(len(self.dataset.corpus))
         share = 1.0
         if with_questions:
-            n_questions = len(self._unlabelled(settings)) + len(self.dataset.split(self.split))
+            n_questions = len(self.maker.unlabelled(settings)) + len(self.dataset.split(self.split))
             epochs = settings.n_epochs
             share = (self.left_s - embedding_s) / self.pace.questions_s(n_questions, epochs)
         if embedding_s > self.left_s or share < LEAST_SHARE:
@@ -157,7 +156,7 @@ class Ladder:
         Where time is too short for that, the default rate is taken, on as many as there is time
         for.
         """
-        rate, n_learnt = self.settings.peak_rate, self.n_learnt_from
+        rate, n_learnt = self.settings.peak_rate, self.maker.n_learnt_from
         rates = [rate] if self.settings.learning_rate else [rate, round(SLOWER * rate, 10)]
         whole_s = self._whole_s(n_learnt)
         comparing_s = len(rates) * FIRST_FRACTION * whole_s
@@ -206,34 +205,13 @@ class Ladder:
         settings = self._with(recipe="full", learning_rate=rate)
         return self._try(f"full, rate {rate:g}", settings, share, key=key)
 
-    @cached_property
-    def n_learnt_from(self) -> int:
-        """How many passages `full` would learn from, of all that have questions."""
-        from homing.training.examples import choose_examples, training_examples
-        from homing.training.settings import settled
-
-        every = training_examples(self.dataset, self.split)
-        device = self.group.device() if self.group else None
-        settings = settled(self._with(recipe="full"), every, device=device)
-        return len(choose_examples(every, settings.max_offline_passages, settings.seed))
-
     def _averages(self, tuned: Rung) -> None:
         """Try averages of base and tuned weights: no training, one pass over the dev passages."""
-        from homing.training.merging import save_average
-
-        if tuned.log is None or tuned.folder is None:
-            return
-        own = float(tuned.log.settings.get("merge_weight") or 1.0)
         for weight in WEIGHTS:
-            name = f"{tuned.trial.name}, averaged with the base at {weight:g}"
             if self.left_s < 0:
                 return
-            folder = self.folder / content_id(name)
-            if not (folder / "modules.json").is_file():
-                save_average(self.base_model, tuned.folder, weight, folder, self.settings)
-            trial = replace(tuned.trial, name=name, seconds=0.0, note="")
-            log = replace(tuned.log, settings={**tuned.log.settings, "merge_weight": own * weight})
-            self.rungs.append(self._scored(trial, folder, log))
+            name = f"{tuned.trial.name}, averaged with the base at {weight:g}"
+            self.rungs.append(self.maker.averaged(tuned, name, weight))
 
     def _query_over_full(self) -> None:
         """Tune the query tower over what `full` made: its passages' vectors, its teacher."""
@@ -267,83 +245,15 @@ class Ladder:
         if self.left_s < 0:
             say(f"train: {name} was not tried, the {self.seconds / 60:g} minutes are over")
             return None
-        folder = self.folder / content_id(name, key)
         try:
-            log, share = self._trained(folder, settings, share, base_model or self.base_model)
+            rung = self.maker.made(name, settings, share, base_model or self.base_model, key)
         except NothingToDoError:
             raise
         except HomingError as error:
             say(f"train: {name} was not tried: {error}")
             return None
-        trial = Trial(name, settings.recipe, 0.0, 0.0, log.seconds - log.dev_seconds, share)
-        rung = self._scored(trial, folder, log)
         self.rungs.append(rung)
         return rung
-
-    def _trained(
-        self, folder: Path, settings: TrainingSettings, share: float, base_model: str
-    ) -> tuple[TrainingLog, float]:
-        """Return the log of a rung and its share, both of an earlier run where there was one."""
-        from homing.training.trainer import train
-
-        done = folder.with_suffix(".json")
-        if done.is_file():
-            kept = json.loads(done.read_text(encoding="utf-8"))
-            return TrainingLog.from_json(kept["log"]), float(kept["share"])
-        log = train(
-            self._narrowed(share),
-            base_model=base_model,
-            out=folder,
-            settings=settings,
-            split=self.split,
-            score_dev=self.dev.without_cache() if self.group else self.dev,
-            cache_folder=self.cache_folder,
-            unlabelled=some_questions(self._unlabelled(settings), share, settings.seed),
-            group=self.group,
-            miner=self.miner,
-        )
-        gc.collect()  # the Trainer and its model refer to each other
-        _write(done, {"share": share, "log": asdict(log)})
-        return log, share
-
-    def _unlabelled(self, settings: TrainingSettings) -> list[str]:
-        """Return the questions without a label for a recipe, written once."""
-        if settings.recipe not in self._written:
-            written = unlabelled_questions(self.dataset, self.split, settings)
-            self._written[settings.recipe] = written
-        return self._written[settings.recipe]
-
-    def _narrowed(self, share: float) -> Dataset:
-        """Return the dataset with questions about a share of what `full` would learn from."""
-        if share >= 1:
-            return self.dataset
-        asked = {qrel.passage_id for qrel in self.dataset.qrels[self.split]}
-        fraction = share * self.n_learnt_from / len(asked)
-        return fewer_passages(self.dataset, self.split, fraction, self.settings.seed)
-
-    def _encoder(self, folder: Path | None) -> Encoder:
-        from homing.retrieval.encoders import encoder_for
-
-        settings = self.settings
-        spec = str(folder or self.base_model)
-        return encoder_for(spec, max_tokens=settings.max_tokens, device=settings.device)
-
-    def _scored(
-        self,
-        trial: Trial,
-        folder: Path | None,
-        log: TrainingLog | None,
-        *,
-        with_general: bool = True,
-    ) -> Rung:
-        encoder = self._encoder(folder)
-        dense = self.dev.dense(encoder)
-        values = self.dev.by_question(dense)
-        fused = self.dev.by_question(self.dev.fused(dense))
-        general = self.general(encoder) if self.general and with_general else None
-        trial = replace(trial, dev=float(values.mean()), fused=float(fused.mean()), general=general)
-        say(f"train: {trial.name}: dev nDCG@10 {trial.dev:.3f}, with BM25 {trial.fused:.3f}")
-        return Rung(trial, values, folder, log)
 
     def _forgets(self, rung: Rung) -> bool:
         """Whether a rung lost more on general questions than is allowed."""
@@ -394,27 +304,8 @@ class Ladder:
         )
 
 
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    with atomic(path) as scratch:
-        scratch.write_text(json.dumps(values, default=str), encoding="utf-8")
-
-
 def _read_pace(path: Path) -> Pace | None:
     try:
         return Pace(float(json.loads(path.read_text(encoding="utf-8"))["passage_s"]))
     except (OSError, ValueError, KeyError):
         return None
-
-
-def general_score(dataset: Dataset) -> Callable[[Encoder], float] | None:
-    """Return what gives an encoder's nDCG@10 on general questions, None if they are the user's.
-
-    The questions are a part of the bundled set about Python's own docstrings.
-    """
-    from homing.evaluation.forgetting import MEASURE, measure_general
-    from homing.evaluation.general.sets import find_general_set, n_shared_passages
-
-    general = find_general_set(GENERAL)
-    if n_shared_passages(general.dataset, dataset) > FEW_SHARED:
-        return None
-    return lambda encoder: measure_general(encoder, general).means()[MEASURE]

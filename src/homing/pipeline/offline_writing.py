@@ -19,7 +19,10 @@ from homing.writing.vocabulary import Vocabulary
 COUNTING = "write/words"
 ASKING = "write/questions"
 PLAN = "write/asked"
-ROOMS = ("pipeline/offline_writing", "pipeline/sharding", "writing", "dataset")
+ROOMS = (
+    *("pipeline/offline_writing", "pipeline/sharding"),
+    *("writing", "dataset", "words", "language"),
+)
 
 
 def write_offline(

@@ -70,7 +70,7 @@ from homing.types import IntArray
 SCRATCH = f"{CACHE}/.curate.tmp"
 ROOMS = (
     *(f"pipeline/{name}" for name in ("sharded_curation", "sharding")),
-    *("curation", "dataset", "words", "language"),
+    *("curation", "dataset", "words", "language", "context_phrases"),
 )
 
 

@@ -15,7 +15,13 @@ from homing.dataset import Dataset, pick_split
 from homing.engine.group import Group
 from homing.engine.opening import open_group
 from homing.errors import UsageError
-from homing.pipeline.dev_scoring import DevScorer, dev_scorer, has_dev, retriever_scorer
+from homing.pipeline.dev_scoring import (
+    DevScorer,
+    dev_scorer,
+    general_score,
+    has_dev,
+    retriever_scorer,
+)
 from homing.pipeline.job import (
     CACHE,
     DATASET,
@@ -27,7 +33,7 @@ from homing.pipeline.job import (
     inputs_of,
     run_stage,
 )
-from homing.pipeline.ladder import Ladder, general_score
+from homing.pipeline.ladder import Ladder
 from homing.pipeline.sharded_mining import CorpusMiner
 from homing.pipeline.stored_dataset import open_dataset
 from homing.pipeline.training_summary import RERANKER, describe_trained, summary_of
@@ -50,8 +56,8 @@ AUTO, FULL = "auto", "full"
 MODEL_FILES = ("modules.json", "config.json", "adapter.json")
 """One of them lies in every folder that holds a model, or an adapter of an API's."""
 ROOMS = (
-    *("pipeline/training", "pipeline/ladder", "pipeline/rungs", "pipeline/narrowing"),
-    *("pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled"),
+    *("pipeline/training", "pipeline/ladder", "pipeline/rungs", "pipeline/rung_making"),
+    *("pipeline/narrowing", "pipeline/pace", "pipeline/dev_scoring", "pipeline/unlabelled"),
     *("pipeline/stored_dataset", "pipeline/training_summary"),
     *("training", "writing", "retrieval", "dataset"),
 )

@@ -40,6 +40,7 @@ ROOMS = (
     "pipeline/sharding",
     "writing",
     "dataset",
+    *("words", "language", "context_phrases"),
 )
 
 
