@@ -172,7 +172,7 @@ def exported(model: Path, folder: Path) -> Path | None:
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """Return everything that was measured."""
+    """Return everything that was measured, or the overload alone."""
     from homing.retrieval.models import embedded_folder
 
     model = embedded_folder()
@@ -184,6 +184,9 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         texts = [{"input": question, "model": "model"} for question in questions()]
         bodies.write_text(json.dumps(texts), encoding="utf-8")
         small = asked.export or exported(model, folder / "exported")
+        best = ours(small or model)
+        if asked.only_overload:
+            return {"overload": overload(best, bodies, asked.overload_seconds)}
         contenders = {f"{HOMING}, torch": (ours(model), "/health", asked.requests)}
         if small is not None:
             contenders[f"{HOMING}, onnx-int8"] = (ours(small), "/health", asked.requests)
@@ -195,7 +198,6 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
                 turns[name].append(turn(command, path, bodies, n))
                 rate = turns[name][-1]["answered_per_s"]
                 print(f"turn {number + 1}, {name}: {rate:.1f} a second", file=sys.stderr)
-        best = ours(small or model)
         return {
             "contenders": {name: middle(found) for name, found in turns.items()},
             "endurance_of": f"{HOMING}, {'torch' if small is None else 'onnx-int8'}",
@@ -252,16 +254,24 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=4000, help="Of ours in each turn")
     parser.add_argument("--endurance", type=int, default=100_000)
     parser.add_argument("--overload-seconds", type=float, default=30.0)
+    parser.add_argument(
+        "--only-overload", action="store_true", help="Keep what was measured of the rest"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     if asked.small:
         asked.requests, asked.endurance, asked.overload_seconds = 400, 1000, 5.0
-    result = {
-        "command": "python benchmarks/serving.py" + (" --small" if asked.small else ""),
-        "machine": describe_machine(),
-        "load_average_before": os.getloadavg()[0],
-        **measure(asked),
-    }
+    kept = asked.out / "serving.json"
+    before = (
+        json.loads(kept.read_text(encoding="utf-8"))
+        if asked.only_overload
+        else {
+            "command": "python benchmarks/serving.py" + (" --small" if asked.small else ""),
+            "machine": describe_machine(),
+            "load_average_before": os.getloadavg()[0],
+        }
+    )
+    result = {**before, **measure(asked)}
     asked.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1) + "\n"
     (asked.out / "serving.json").write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from served import HeldEncoder, ask, running
 
+from homing.deployment.server import limits as limits_module
 from homing.deployment.server import make_app
 from homing.deployment.server.limits import Limits
 from homing.deployment.server.model import serve_as
@@ -90,7 +91,7 @@ def test_a_body_of_unknown_length_is_read_no_further_than_it_may_be(serving, enc
         assert status_of(url, "leave") == 200
 
 
-def test_beyond_the_queue_it_says_429_at_once_and_recovers(serving, held):
+def test_beyond_the_queue_it_says_429_and_recovers(serving, held):
     with serving(held) as url, ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(status_of, url, f"leave {n}") for n in range(SMALL.max_queue)]
         assert held.begun.wait(20)
@@ -107,6 +108,21 @@ def test_beyond_the_queue_it_says_429_at_once_and_recovers(serving, held):
         assert [one.result(timeout=20) for one in waiting] == [200] * SMALL.max_queue
         assert status_of(url, "one more") == 200
         assert not any("one more" in texts for texts in held.seen[:-1])
+
+
+def test_who_is_refused_waits_a_moment_unless_too_many_do(serving, held, monkeypatch):
+    monkeypatch.setattr(limits_module, "MOST_HELD", 2)
+    limits = replace(SMALL, max_queue=1, hold_back_s=5.0)
+    with serving(held, limits) as url, ThreadPoolExecutor(8) as pool:
+        first = pool.submit(status_of, url, "leave")
+        assert held.begun.wait(20)
+        waiting = [pool.submit(status_of, url, f"leave {n}") for n in range(3)]
+        done, _ = wait(waiting, timeout=20, return_when=FIRST_COMPLETED)
+        assert [one.result() for one in done] == [429]
+        assert not any(one.done() for one in waiting if one not in done)
+        held.go.set()
+        assert first.result(timeout=20) == 200
+        assert [one.result(timeout=20) for one in waiting] == [429] * 3
 
 
 def test_the_bytes_that_wait_are_bounded_as_well(serving, held):

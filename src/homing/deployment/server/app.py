@@ -267,6 +267,8 @@ class _Service:
                     body = await read_body(request, self.limits)
                     response = Response(await work(request, body), media_type=JSON)
         except Refusal as refusal:
+            if refusal.status == 429:
+                await self.gate.hold_back()
             response = self._refused(refusal)
         except TimeoutError:
             response = self._refused(_too_slow(self.limits))

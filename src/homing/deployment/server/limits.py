@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any
 from homing.deployment.server.refusals import Refusal, bad_request
 
 MIB = 2**20
+MOST_HELD = 1024
+"""Refusals that wait at the same time; one more is sent at once, so that memory is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Limits:
         max_queue: Requests that are accepted and not yet answered; one more is answered with 429.
         max_queue_bytes: Of their bodies together; a single request is taken all the same.
         timeout_s: How long a request may take; then it is answered with 504.
+        hold_back_s: How long a 429 is held back. Clients that ask again at once would take the
+            processor from those that were let in.
     """
 
     max_body_bytes: int = 16 * MIB
@@ -37,10 +42,11 @@ class Limits:
     max_queue: int = 256
     max_queue_bytes: int = 128 * MIB
     timeout_s: float = 60.0
+    hold_back_s: float = 0.5
 
 
 class Gate:
-    """Lets so many requests in as the limits allow, and says no to the rest at once.
+    """Lets so many requests in as the limits allow, and says no to the rest.
 
     Attributes:
         n_inside: Requests that are accepted and not yet answered.
@@ -50,8 +56,19 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._n_bytes = 0
+        self._n_held = 0
         self.n_inside = 0
         self.is_closing = False
+
+    async def hold_back(self) -> None:
+        """Wait before a request that found no place is told so."""
+        if self._n_held >= MOST_HELD or self.is_closing:
+            return
+        self._n_held += 1
+        try:
+            await asyncio.sleep(self._limits.hold_back_s)
+        finally:
+            self._n_held -= 1
 
     @contextmanager
     def admitted(self, n_bytes: int) -> Iterator[None]:
