@@ -11,14 +11,15 @@ NOT_MEASURED = "not measured"
 COMMITTED = "benchmarks/results/scale.md"
 SEARCH_COMMITTED = "benchmarks/results/search.md"
 MEMORY_SOURCE = (
-    f"ingest, write, curate: peaks between 100,000 and 300,000 passages ({COMMITTED}); the others "
+    f"ingest, write, curate: peaks between 100,000 and 1,000,000 passages ({COMMITTED}); the others "
     "by what is held, not measured"
 )
 RAY_OVERHEAD = 0.25
 """What Ray is taken to add to the workers' time."""
 RAY_SOURCE = (
     f"{RAY_OVERHEAD:.0%} of the workers' time, assumed for what a network adds; where Ray ran on "
-    f"two cores beside its workers it took 4% more at 100,000 passages ({COMMITTED})"
+    f"two cores beside its workers it took 7% more at 100,000 passages, 2% at 1,000,000 "
+    f"({COMMITTED})"
 )
 PACE_SOURCE = "pipeline/pace.py: what `full` took in units of one embedding"
 
@@ -78,20 +79,20 @@ class Memory:
         return self.driver_base + n_passages * self.driver_passage
 
 
-LEADING_S = {"ingest": 15e-6, "write": 4e-6, "curate": 49e-6}
+LEADING_S = {"ingest": 12e-6, "write": 4e-6, "curate": 48e-6}
 """Seconds of the leading process for a passage: too little to be told from a sample. The difference
-between 100,000 and 300,000 passages (10,000 and 300,000 of ingest), of one of two cores."""
-LEADING_SOURCE = f"the leading process, between 100,000 and 300,000 passages: {COMMITTED}"
+between 100,000 and 1,000,000 passages, of one of two cores."""
+LEADING_SOURCE = f"the leading process, between 100,000 and 1,000,000 passages: {COMMITTED}"
 MEMORY = {
-    "ingest": Memory(345e6, 630, 194e6),
-    "write": Memory(210e6, 150, 229e6),
-    "curate": Memory(293e6, 733, 288e6),
+    "ingest": Memory(373e6, 251, 230e6),
+    "write": Memory(221e6, 69, 253e6),
+    "curate": Memory(271e6, 988, 305e6),
     "embed": Memory(700e6, 16, 1_500e6),
     "train": Memory(2_500e6, 400, 0),
     "evaluate": Memory(700e6, 200, 1_500e6),
 }
-"""Peaks of resident memory by stage: of the first three as measured between 100,000 and 300,000
-passages, of the others as their modules state it."""
+"""Peaks of resident memory by stage: of the first three as measured between 100,000 and
+1,000,000 passages, of the others as their modules state it."""
 
 
 @dataclass(frozen=True)
