@@ -18,7 +18,7 @@ RAY_OVERHEAD = 0.25
 """What Ray is taken to add to the workers' time."""
 RAY_SOURCE = (
     f"{RAY_OVERHEAD:.0%} of the workers' time, assumed for what a network adds; where Ray ran on "
-    f"two cores beside its workers it took 7% more at 100,000 passages, 2% at 1,000,000 "
+    "two cores beside its workers it took 7% more at 100,000 passages, 2% at 1,000,000 "
     f"({COMMITTED})"
 )
 PACE_SOURCE = "pipeline/pace.py: what `full` took in units of one embedding"
