@@ -11,8 +11,8 @@ NOT_MEASURED = "not measured"
 COMMITTED = "benchmarks/results/scale.md"
 SEARCH_COMMITTED = "benchmarks/results/search.md"
 MEMORY_SOURCE = (
-    f"ingest, write, curate: peaks between 100,000 and 1,000,000 passages ({COMMITTED}); the others "
-    "by what is held, not measured"
+    f"ingest, write, curate: peaks between 100,000 and 1,000,000 passages ({COMMITTED}); the "
+    "others by what is held, not measured"
 )
 RAY_OVERHEAD = 0.25
 """What Ray is taken to add to the workers' time."""
