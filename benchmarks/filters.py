@@ -146,7 +146,7 @@ ROWS: dict[str, tuple[Filter, ...]] = {
     NONE: (),
     "form": (by_form,),
     MENDED: (by_mending,),
-    f"{MENDED}, form": (by_mending, by_form),
+    f"{MENDED} + form": (by_mending, by_form),
     **{name: (keep,) for name, keep in (COPIED | ALIKE | TRIPS).items()},
     "all defaults": DEFAULTS,
     "dropped at random": (at_random,),
