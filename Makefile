@@ -27,7 +27,7 @@ demo: setup  ## Run the main job on real text, offline (about 5 minutes on two c
 	$(BIN)/python examples/demo.py
 
 test: setup  ## Run the tests that need neither network nor GPU nor patience; with Chromium, the browser's
-	$(PYTEST)
+	$(PYTEST) -n logical --dist worksteal
 	$(PYTEST) -m browser
 
 test-slow: setup  ## Run the tests that take more than a few seconds each

@@ -112,7 +112,7 @@ def test_beyond_the_queue_it_says_429_and_recovers(serving, held):
 
 def test_who_is_refused_waits_a_moment_unless_too_many_do(serving, held, monkeypatch):
     monkeypatch.setattr(limits_module, "MOST_HELD", 2)
-    limits = replace(SMALL, max_queue=1, hold_back_s=5.0)
+    limits = replace(SMALL, max_queue=1, hold_back_s=2.0)
     with serving(held, limits) as url, ThreadPoolExecutor(8) as pool:
         first = pool.submit(status_of, url, "leave")
         assert held.begun.wait(20)
