@@ -79,6 +79,10 @@ def test_what_is_kept_is_better_on_dev_and_loads(tiny_model: Path, tmp_path: Pat
     kept = [trial for trial in log.trials if trial.is_kept]
     assert len(kept) == 1
     assert log.trials[0].recipe == "base"
+    assert log.trials[0].dev > 0
+    assert log.trials[0].fused > 0
+    assert log.trials[0].general is not None
+    assert log.dev[0] == (0, log.trials[0].dev)
     assert {"base", "full"} <= {trial.recipe for trial in log.trials}
     assert log.kept == ("base" if kept[0].recipe == "base" else "tuned")
     if log.kept == "tuned":

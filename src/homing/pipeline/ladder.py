@@ -130,7 +130,8 @@ class Ladder:
             keep(self.folder / PACE, asdict(self.pace))
         if self.general is not None:
             general = self.general(self.maker.encoder(None))
-            self._put(self.rungs[0], replace(self.rungs[0], trial=replace(trial, general=general)))
+            base = self.rungs[0]
+            self._put(base, replace(base, trial=replace(base.trial, general=general)))
 
     def _cheap(
         self, name: str, recipe: str, base_model: str | None = None, *, with_questions: bool = True
