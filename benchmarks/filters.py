@@ -67,7 +67,6 @@ class Written:
             Question(self.dataset.queries[key].text, next(iter(grades)), "written", writer)
             for key, grades in self.dataset.split(SPLIT).items()
         ]
-
         self.places = {id(question): place for place, question in enumerate(self.questions)}
         self._mended: dict[int, Question] = {}
 
@@ -120,7 +119,6 @@ def at_random(written: Written, questions: Sequence[Question]) -> Filtered:
     """Drop as many as the defaults drop."""
     kept, _ = through(written, DEFAULTS)
     chosen = set(random.Random(0).sample(range(len(questions)), len(kept)))
-    questions = [written.mended(question) for question in questions]
     dropped = [q for i, q in enumerate(questions) if i not in chosen]
     rejections = [Rejection(key_of(q)[0], "curate", "at_random", "", q.text) for q in dropped]
     return [q for i, q in enumerate(questions) if i in chosen], rejections
@@ -149,7 +147,7 @@ ROWS: dict[str, tuple[Filter, ...]] = {
     f"{MENDED} + form": (by_mending, by_form),
     **{name: (keep,) for name, keep in (COPIED | ALIKE | TRIPS).items()},
     "all defaults": DEFAULTS,
-    "dropped at random": (at_random,),
+    "dropped at random": (by_mending, at_random),
     "too easy dropped": (by_easiness,),
 }
 
