@@ -262,13 +262,11 @@ class _Service:
         started = time.perf_counter()
         try:
             self.api_key.check(request.headers)
-            with self.gate.admitted(announced_bytes(request.headers, self.limits)):
+            async with self.gate.admitted(announced_bytes(request.headers, self.limits)):
                 async with asyncio.timeout(self.limits.timeout_s):
                     body = await read_body(request, self.limits)
                     response = Response(await work(request, body), media_type=JSON)
         except Refusal as refusal:
-            if refusal.status == 429:
-                await self.gate.hold_back()
             response = self._refused(refusal)
         except TimeoutError:
             response = self._refused(_too_slow(self.limits))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,18 +60,8 @@ class Gate:
         self.n_inside = 0
         self.is_closing = False
 
-    async def hold_back(self) -> None:
-        """Wait before a request that found no place is told so."""
-        if self._n_held >= MOST_HELD or self.is_closing:
-            return
-        self._n_held += 1
-        try:
-            await asyncio.sleep(self._limits.hold_back_s)
-        finally:
-            self._n_held -= 1
-
-    @contextmanager
-    def admitted(self, n_bytes: int) -> Iterator[None]:
+    @asynccontextmanager
+    async def admitted(self, n_bytes: int) -> AsyncIterator[None]:
         """Hold a place while the block runs.
 
         Args:
@@ -84,13 +74,15 @@ class Gate:
         is_full = self.n_inside >= limits.max_queue
         too_many_bytes = self.n_inside and self._n_bytes + n_bytes > limits.max_queue_bytes
         if is_full or too_many_bytes:
-            raise Refusal(
+            refusal = Refusal(
                 429,
                 f"The server is busy: {self.n_inside:,} requests are waiting. Try again in a "
                 "second, or send fewer at a time.",
                 code="queue_full",
                 headers={"Retry-After": "1"},
             )
+            await self._hold_back()
+            raise refusal
         self.n_inside += 1
         self._n_bytes += n_bytes
         try:
@@ -98,6 +90,16 @@ class Gate:
         finally:
             self.n_inside -= 1
             self._n_bytes -= n_bytes
+
+    async def _hold_back(self) -> None:
+        """Wait before a request that found no place is told so."""
+        if self._n_held >= MOST_HELD or self.is_closing:
+            return
+        self._n_held += 1
+        try:
+            await asyncio.sleep(self._limits.hold_back_s)
+        finally:
+            self._n_held -= 1
 
 
 def announced_bytes(headers: Mapping[str, str], limits: Limits) -> int:
