@@ -1,12 +1,11 @@
-"""The application: its routes, and what every request goes through."""
+"""The application: what each of its routes does."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -17,15 +16,14 @@ import numpy as np
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from homing.deployment.server import embeddings, reranking
 from homing.deployment.server.batching import Batcher, Batching
-from homing.deployment.server.limits import ApiKey, Gate, Limits, announced_bytes, read_body
-from homing.deployment.server.metrics import Metrics
+from homing.deployment.server.handling import JSON, RequestHandler, http_error
+from homing.deployment.server.limits import ApiKey, Limits
 from homing.deployment.server.model import WARM_UP, ServedModel, Text
 from homing.deployment.server.openapi import describe, explained
-from homing.deployment.server.refusals import Refusal, bad_request, error_body
+from homing.deployment.server.refusals import Refusal, bad_request
 from homing.deployment.server.schemas import EmbeddingsRequest, RerankRequest, SearchRequest
 from homing.deployment.server.searching import SearchIndex
 from homing.deployment.server.sizing import batching_for, n_cores, threads_for
@@ -34,7 +32,6 @@ from homing.retrieval.reranking import PairScorer
 from homing.types import FloatArray
 
 Asked = TypeVar("Asked", bound=BaseModel)
-JSON = "application/json"
 NO_SEARCH = (
     "There is nothing to search: no bundle of passages lies with the model. Serve a workspace, or "
     "make a bundle: homing serve MODEL --corpus DATASET"
@@ -79,12 +76,9 @@ class _Service:
         why_no_search: str,
     ) -> None:
         self.model, self.index, self.scorer = model, index, scorer
-        self.api_key, self.limits = api_key, limits
+        self.handler = RequestHandler(api_key, limits)
         self.batching = batching or batching_for(model.encoder, n_cores())
         self.why_no_search = why_no_search
-        self.gate = Gate(limits)
-        self.metrics = Metrics()
-        self.metrics.inside.set_function(lambda: self.gate.n_inside)
         self.started = int(time.time())
         self.embedder: Batcher[Text, tuple[FloatArray, int]]
         self.reader: Batcher[reranking.Pair, float]
@@ -97,9 +91,9 @@ class _Service:
             lifespan=self.lifespan,
             redoc_url=None,
         )
-        app.state.gate, app.state.metrics = self.gate, self.metrics
+        app.state.gate, app.state.metrics = self.handler.gate, self.handler.metrics
         describe(app, self)
-        app.add_exception_handler(HTTPException, _http_error)
+        app.add_exception_handler(HTTPException, http_error)
         return app
 
     @asynccontextmanager
@@ -122,12 +116,12 @@ class _Service:
                     self._batcher("rerank", scorer.score, read, replace(self.batching, n_runs=1))
                 )
             yield
-            self.gate.is_closing = True
+            self.handler.gate.is_closing = True
 
     def _batcher(
         self, name: str, work: Any, executor: ThreadPoolExecutor, batching: Batching
     ) -> Batcher[Any, Any]:
-        metrics = self.metrics
+        metrics = self.handler.metrics
         texts, seconds = metrics.batch_texts.labels(name), metrics.batch_seconds.labels(name)
 
         def on_run(n_texts: int, run_s: float) -> None:
@@ -140,21 +134,21 @@ class _Service:
 
     async def embeddings(self, request: Request) -> Response:
         """Embed texts, as OpenAI's API does."""
-        return await self._answer(request, "embeddings", self._embed)
+        return await self.handler.answer(request, "embeddings", self._embed)
 
     async def search(self, request: Request) -> Response:
         """Search the bundled passages."""
-        return await self._answer(request, "search", self._search)
+        return await self.handler.answer(request, "search", self._search)
 
     async def rerank(self, request: Request) -> Response:
         """Put documents in order, as Cohere's API does."""
-        return await self._answer(request, "rerank", self._rerank)
+        return await self.handler.answer(request, "rerank", self._rerank)
 
     async def _embed(self, request: Request, body: bytes) -> bytes:
         asked = _parsed(EmbeddingsRequest, body)
         is_query = embeddings.asks_for_queries(asked, self.model)
         dimensions = embeddings.check_dimensions(asked, self.model)
-        texts = embeddings.texts_of(asked, self.limits)
+        texts = embeddings.texts_of(asked, self.handler.limits)
         vectors, n_tokens = await self._vectors(request, texts, is_query)
         return await embeddings.embeddings_json(
             embeddings.cut(vectors, dimensions),
@@ -171,7 +165,7 @@ class _Service:
         items = [(text, is_query) for text in texts]
         found = await self.embedder.do(items, costs, request.is_disconnected)
         n_tokens = sum(count for _, count in found)
-        self.metrics.tokens.inc(n_tokens)
+        self.handler.metrics.tokens.inc(n_tokens)
         return np.stack([vector for vector, _ in found]), n_tokens
 
     async def _search(self, request: Request, body: bytes) -> bytes:
@@ -180,9 +174,9 @@ class _Service:
         if index is None:
             raise Refusal(404, self.why_no_search, code="no_search")
         embeddings.check_name(asked.model, self.model)
-        embeddings.check_lengths([asked.query], self.limits, "query")
-        if asked.k > self.limits.max_results:
-            raise bad_request(f"k is at most {self.limits.max_results:,}.", param="k")
+        embeddings.check_lengths([asked.query], self.handler.limits, "query")
+        if asked.k > self.handler.limits.max_results:
+            raise bad_request(f"k is at most {self.handler.limits.max_results:,}.", param="k")
         mode, vector, n_tokens = asked.mode or "fused", None, 0
         if mode != "bm25":
             vectors, n_tokens = await self._vectors(request, [asked.query], True)
@@ -199,7 +193,7 @@ class _Service:
         asked = _parsed(RerankRequest, body)
         if self.scorer is None:
             raise Refusal(404, NO_RERANKER, code="no_reranker")
-        pairs = reranking.pairs_of(asked, self.limits)
+        pairs = reranking.pairs_of(asked, self.handler.limits)
         costs = [reranking.estimate(pair) for pair in pairs]
         scores = await self.reader.do(pairs, costs, request.is_disconnected)
         return reranking.rerank_json(asked, pairs, scores)
@@ -207,28 +201,16 @@ class _Service:
     async def models(self, request: Request) -> Response:
         """List the names under which the model may be asked."""
         data = [self._model_entry(name) for name in self.model.names]
-        return self._listed(request, "models", {"object": "list", "data": data})
+        return self.handler.listed(request, "models", lambda: {"object": "list", "data": data})
 
     async def model_entry(self, request: Request) -> Response:
         """Return one of those names."""
         name = request.path_params["model"]
-        return self._listed(request, "models", self._model_entry(name), name)
+        return self.handler.listed(request, "models", lambda: self._model_entry(name))
 
     def _model_entry(self, name: str) -> dict[str, Any]:
+        embeddings.check_name(name, self.model)
         return {"id": name, "object": "model", "created": self.started, "owned_by": "homing"}
-
-    def _listed(
-        self, request: Request, endpoint: str, answer: Any, name: str | None = None
-    ) -> Response:
-        started = time.perf_counter()
-        try:
-            self.api_key.check(request.headers)
-            embeddings.check_name(name, self.model)
-            response = Response(json.dumps(answer), media_type=JSON)
-        except Refusal as refusal:
-            response = self._refused(refusal)
-        self._count(endpoint, response.status_code, started)
-        return response
 
     async def health(self) -> Response:
         """Say that the process is alive and what it serves."""
@@ -236,11 +218,11 @@ class _Service:
 
     async def ready(self) -> Response:
         """Say whether requests should be sent here: 503 from when it is told to stop."""
-        return self._health(503 if self.gate.is_closing else 200)
+        return self._health(503 if self.handler.gate.is_closing else 200)
 
     def _health(self, status: int) -> Response:
         answer = {
-            "status": "stopping" if self.gate.is_closing else "ok",
+            "status": "stopping" if self.handler.gate.is_closing else "ok",
             "model": self.model.name,
             "search": self.index is not None,
             "rerank": self.scorer is not None,
@@ -249,48 +231,8 @@ class _Service:
 
     async def prometheus(self) -> Response:
         """Return the server's counters for Prometheus."""
-        text, media_type = self.metrics.text()
+        text, media_type = self.handler.metrics.text()
         return Response(text, media_type=media_type)
-
-    async def _answer(
-        self,
-        request: Request,
-        endpoint: str,
-        work: Callable[[Request, bytes], Awaitable[bytes]],
-    ) -> Response:
-        """Return what `work` makes of a request that is let in, or the error in its place."""
-        started = time.perf_counter()
-        try:
-            self.api_key.check(request.headers)
-            async with self.gate.admitted(announced_bytes(request.headers, self.limits)):
-                async with asyncio.timeout(self.limits.timeout_s):
-                    body = await read_body(request, self.limits)
-                    response = Response(await work(request, body), media_type=JSON)
-        except Refusal as refusal:
-            response = self._refused(refusal)
-        except TimeoutError:
-            response = self._refused(_too_slow(self.limits))
-        except (ClientDisconnect, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and not await request.is_disconnected():
-                if not self.gate.is_closing:
-                    raise
-                response = self._refused(_stopping())  # it has waited long enough for the rest
-            else:
-                self.metrics.abandoned.inc()
-                return Response(status_code=499)  # nobody reads it
-        except Exception:
-            logging.getLogger(__name__).exception("A request to %s failed.", endpoint)
-            response = self._refused(_failed())
-        self._count(endpoint, response.status_code, started)
-        return response
-
-    def _refused(self, refusal: Refusal) -> Response:
-        self.metrics.rejected.labels(refusal.code).inc()
-        return Response(refusal.body(), refusal.status, refusal.headers, media_type=JSON)
-
-    def _count(self, endpoint: str, status: int, started: float) -> None:
-        self.metrics.requests.labels(endpoint, str(status)).inc()
-        self.metrics.seconds.labels(endpoint).observe(time.perf_counter() - started)
 
 
 def _parsed(kind: type[Asked], body: bytes) -> Asked:
@@ -303,39 +245,3 @@ def _parsed(kind: type[Asked], body: bytes) -> Asked:
         return kind.model_validate_json(body)
     except ValidationError as error:
         raise explained(error, body) from error
-
-
-def _too_slow(limits: Limits) -> Refusal:
-    return Refusal(
-        504,
-        f"The request took longer than {limits.timeout_s:g} s and was given up. Send fewer texts "
-        "at a time, or try again when the server is less busy.",
-        code="timeout",
-        headers={"Retry-After": "1"},
-    )
-
-
-def _stopping() -> Refusal:
-    return Refusal(
-        503,
-        "The server was told to stop and could not finish this any more. Try again.",
-        code="stopping",
-        headers={"Retry-After": "5", "Connection": "close"},
-    )
-
-
-def _failed() -> Refusal:
-    return Refusal(
-        500,
-        "The request could not be done; what happened is in the server's log. Try again, or "
-        "report it with that.",
-        code="internal_error",
-    )
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    """Return an unknown path or method in the shape of all other errors."""
-    assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    body = error_body(error.status_code, str(error.detail), codes.get(error.status_code, "error"))
-    return Response(body, error.status_code, error.headers, media_type=JSON)

@@ -34,7 +34,7 @@ KEY = "key"
 
 def describe(app: FastAPI, service: Any) -> None:
     """Add the routes of a service to an application, each with all that it may answer."""
-    limits, dimensions = service.limits, service.model.dimensions
+    limits, dimensions = service.handler.limits, service.model.dimensions
     for path, handler, asked, answer in (
         ("/v1/embeddings", service.embeddings, schemas.EmbeddingsRequest, schemas.EmbeddingsAnswer),
         ("/v1/search", service.search, schemas.SearchRequest, schemas.SearchAnswer),
@@ -68,7 +68,7 @@ def describe(app: FastAPI, service: Any) -> None:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
         response_model=None,
     )
-    _document(app, with_key=service.api_key.is_set)
+    _document(app, with_key=service.handler.api_key.is_set)
 
 
 def request_body(
