@@ -17,6 +17,7 @@ from homing.dataset import Dataset
 from homing.pipeline.ladder import Ladder
 from homing.pipeline.narrowing import few_questions, fewer_passages, some_questions
 from homing.pipeline.pace import FULL, Pace, measured
+from homing.pipeline.rung_making import SCRATCH, RungMaker
 from homing.pipeline.rungs import Rung, choose
 from homing.pipeline.training import train
 from homing.retrieval.encoders import encoder_for
@@ -88,7 +89,7 @@ def test_what_is_kept_is_better_on_dev_and_loads(tiny_model: Path, tmp_path: Pat
     if log.kept == "tuned":
         assert kept[0].dev > log.trials[0].dev
     assert encoder_for(str(tmp_path / "m")).encode_queries(["a badge"]).shape == (1, 32)
-    assert not (tmp_path / "m" / ladder.SCRATCH).exists()
+    assert not (tmp_path / "m" / SCRATCH).exists()
 
 
 @pytest.mark.slow
@@ -141,14 +142,14 @@ def test_without_time_nothing_is_trained(tiny_model: Path, tmp_path: Path) -> No
 
 def paced(passage_s: float, minutes: float, tiny_model: Path, out: Path) -> Ladder:
     dataset = handbook()
-    climbing = Ladder(
+    maker = RungMaker(
         dataset,
         base_model=str(tiny_model),
         out=out,
         settings=TrainingSettings(device="cpu"),
         split="train",
-        minutes=minutes,
     )
+    climbing = Ladder(maker, minutes=minutes)
     climbing.pace = Pace(passage_s)
     return climbing
 

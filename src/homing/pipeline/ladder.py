@@ -13,24 +13,20 @@ Every rung is kept on disk the moment it is done, so that a stopped job does not
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homing.dataset import Dataset
-from homing.engine.group import Group
 from homing.errors import HomingError, NothingToDoError
 from homing.pipeline.pace import Pace, measured
 from homing.pipeline.rung_making import RungMaker, keep
 from homing.pipeline.rungs import BOTH, Rung, choose, why
 from homing.progress import say
-from homing.types import Encoder, TrainingLog, Trial, content_id
+from homing.types import TrainingLog, Trial
 
 if TYPE_CHECKING:
-    from homing.training.job import Miner
     from homing.training.settings import TrainingSettings
 
 FIRST_FRACTION = 0.25
@@ -43,62 +39,26 @@ LEAST_SHARE = 0.05
 """Of what there is to learn from; with less a recipe is not tried."""
 WEIGHTS = (0.75, 0.5)
 """Of the tuned weights in the averages with the base that are tried after training."""
-SCRATCH, PACE = "ladder", "pace.json"
+PACE = "pace.json"
 
 
 class Ladder:
     """Tries recipes on one dataset within a budget of time.
 
     Args:
-        dataset: With a dev split.
-        base_model: Folder or hub id.
-        out: Where the model goes; the rungs are kept below until one is chosen.
-        settings: How to train; `recipe` is taken from the ladder, and given epochs and rates hold.
-        split: What to learn from.
+        maker: Makes the rungs and says where the model goes. Of its settings `recipe` is taken
+            from the ladder; given epochs and rates hold.
         minutes: How long to try; what was begun is finished.
-        cache_folder: Where vectors of the whole corpus are kept for an evaluation; None keeps them
-            until a recipe is chosen.
-        general: Returns nDCG@10 of an encoder on questions that are not the user's; None measures
-            nothing.
-        max_forgetting: Most that an average may lose of that, in [0, 1], to be preferred.
-        group: Processes that train `full`; what is scored, and the other recipes, are this one's.
-        miner: Mines hard negatives of a large corpus.
+        max_forgetting: Most that an average may lose on general questions, in nDCG@10, to be
+            preferred.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        *,
-        base_model: str,
-        out: Path,
-        settings: TrainingSettings,
-        split: str,
-        minutes: float,
-        cache_folder: Path | None = None,
-        general: Callable[[Encoder], float] | None = None,
-        max_forgetting: float = 0.02,
-        group: Group | None = None,
-        miner: Miner | None = None,
-    ) -> None:
-        self.dataset, self.base_model, self.out = dataset, base_model, out
-        self.settings, self.split = settings, split
-        self.general, self.max_forgetting = general, max_forgetting
-        self.group = group
+    def __init__(self, maker: RungMaker, *, minutes: float, max_forgetting: float = 0.02) -> None:
+        self.maker = maker
+        self.settings = maker.settings
+        self.max_forgetting = max_forgetting
         self.seconds = 60 * minutes
-        key = content_id(base_model, json.dumps(asdict(settings), sort_keys=True), split)
-        self.folder = out / SCRATCH / key
-        self.maker = RungMaker(
-            dataset,
-            base_model=base_model,
-            folder=self.folder,
-            settings=settings,
-            split=split,
-            cache_folder=cache_folder or self.folder / "vectors",
-            general=general,
-            group=group,
-            miner=miner,
-        )
-        self.pace = _read_pace(self.folder / PACE)
+        self.pace = _read_pace(maker.folder / PACE)
         self.rungs: list[Rung] = []
         self._began = time.monotonic()
 
@@ -117,7 +77,7 @@ class Ladder:
             self._averages(tuned)
             self._query_over_full()
         kept = choose(self.rungs, self._forgets)
-        self._put_in_place(kept)
+        self.maker.put_in_place(kept)
         return self._log(kept)
 
     def _base(self) -> None:
@@ -127,9 +87,9 @@ class Ladder:
         self.rungs.append(self.maker.scored(trial, None, None, with_general=False))
         self.pace = self.pace or measured(time.monotonic() - started, self.maker.dev.n_passages)
         if self.pace is not None:
-            keep(self.folder / PACE, asdict(self.pace))
-        if self.general is not None:
-            general = self.general(self.maker.encoder(None))
+            keep(self.maker.folder / PACE, asdict(self.pace))
+        if self.maker.general is not None:
+            general = self.maker.general(self.maker.encoder(None))
             base = self.rungs[0]
             self._put(base, replace(base, trial=replace(base.trial, general=general)))
 
@@ -140,10 +100,11 @@ class Ladder:
         settings = self._with(recipe=recipe)
         if self.pace is None:
             return self._try(name, settings, base_model=base_model)
-        embedding_s = self.pace.embedding_s(len(self.dataset.corpus))
+        embedding_s = self.pace.embedding_s(len(self.maker.dataset.corpus))
         share = 1.0
         if with_questions:
-            n_questions = len(self.maker.unlabelled(settings)) + len(self.dataset.split(self.split))
+            labelled = self.maker.dataset.split(self.maker.split)
+            n_questions = len(self.maker.unlabelled(settings)) + len(labelled)
             epochs = settings.n_epochs
             share = (self.left_s - embedding_s) / self.pace.questions_s(n_questions, epochs)
         if embedding_s > self.left_s or share < LEAST_SHARE:
@@ -179,11 +140,11 @@ class Ladder:
         if self.pace is None:
             return 0.0
         here_s = self.pace.full_s(n_passages, self.settings.n_epochs)
-        if self.group is None:
+        if self.maker.group is None:
             return here_s
         # The pace is that of this process: it says nothing of accelerators that it has not.
-        is_alike = best_device(self.settings.device) == self.group.device()
-        return here_s / self.group.size() if is_alike else 0.0
+        is_alike = best_device(self.settings.device) == self.maker.group.device()
+        return here_s / self.maker.group.size() if is_alike else 0.0
 
     def _better_rate(self, rates: Sequence[float]) -> Rung | None:
         first = [self._rate(rate, FIRST_FRACTION, "first") for rate in rates]
@@ -247,7 +208,7 @@ class Ladder:
             say(f"train: {name} was not tried, the {self.seconds / 60:g} minutes are over")
             return None
         try:
-            rung = self.maker.made(name, settings, share, base_model or self.base_model, key)
+            rung = self.maker.made(name, settings, share, base_model or self.maker.base_model, key)
         except NothingToDoError:
             raise
         except HomingError as error:
@@ -270,18 +231,6 @@ class Ladder:
 
     def _with(self, **changes: Any) -> TrainingSettings:
         return replace(self.settings, **changes)
-
-    def _put_in_place(self, kept: Rung) -> None:
-        from homing.training.models import load_for_training, save_model
-
-        if kept.folder is None:
-            save_model(load_for_training(self.base_model, self.settings), self.out)
-        else:
-            for entry in kept.folder.iterdir():
-                target = self.out / entry.name
-                shutil.rmtree(target, ignore_errors=True)
-                entry.replace(target)
-        shutil.rmtree(self.out / SCRATCH, ignore_errors=True)
 
     def _log(self, kept: Rung) -> TrainingLog:
         trials = [

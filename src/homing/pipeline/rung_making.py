@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from homing.training.job import Miner
     from homing.training.settings import TrainingSettings
 
+SCRATCH = "ladder"
+"""Folder below the model's, gone when one is chosen."""
+
 
 class RungMaker:
     """Makes rungs on one dataset; what an earlier run made is read.
@@ -31,16 +35,18 @@ class RungMaker:
     Args:
         dataset: With a dev split.
         base_model: Folder or hub id.
-        folder: Where rungs are kept.
+        out: Where the model goes; the rungs are kept below until one is chosen.
         settings: How to train, for every recipe.
         split: What to learn from.
-        cache_folder: Where vectors of the whole corpus are kept.
+        cache_folder: Where vectors of the whole corpus are kept for an evaluation; None keeps them
+            until a recipe is chosen.
         general: Returns nDCG@10 of an encoder on questions that are not the user's; None measures
             nothing.
-        group: Processes that train `full`; None trains in this one.
+        group: Processes that train `full`; what is scored, and the other recipes, are this one's.
         miner: Mines hard negatives of a large corpus.
 
     Attributes:
+        folder: Where rungs are kept; another where anything of the above is another.
         dev: What scores a rung.
     """
 
@@ -49,20 +55,22 @@ class RungMaker:
         dataset: Dataset,
         *,
         base_model: str,
-        folder: Path,
+        out: Path,
         settings: TrainingSettings,
         split: str,
-        cache_folder: Path,
+        cache_folder: Path | None = None,
         general: Callable[[Encoder], float] | None = None,
         group: Group | None = None,
         miner: Miner | None = None,
     ) -> None:
-        self.dataset, self.base_model, self.folder = dataset, base_model, folder
+        self.dataset, self.base_model, self.out = dataset, base_model, out
         self.settings, self.split = settings, split
         self.general, self.group, self.miner = general, group, miner
-        self.cache_folder = cache_folder
+        key = content_id(base_model, json.dumps(asdict(settings), sort_keys=True), split)
+        self.folder = out / SCRATCH / key
+        self.cache_folder = cache_folder or self.folder / "vectors"
         few = bounded(few_questions(dataset, settings.seed), DEV)
-        self.dev = DevScorer(with_rivals_alone(few, DEV), folder / "vectors")
+        self.dev = DevScorer(with_rivals_alone(few, DEV), self.folder / "vectors")
         self._written: dict[str, list[str]] = {}
 
     def scored(
@@ -123,6 +131,19 @@ class RungMaker:
         trial = replace(tuned.trial, name=name, seconds=0.0, note="")
         log = replace(tuned.log, settings={**tuned.log.settings, "merge_weight": own * weight})
         return self.scored(trial, folder, log)
+
+    def put_in_place(self, kept: Rung) -> None:
+        """Move the model of a rung, or the base, where the model goes; the rungs are deleted."""
+        from homing.training.models import load_for_training, save_model
+
+        if kept.folder is None:
+            save_model(load_for_training(self.base_model, self.settings), self.out)
+        else:
+            for entry in kept.folder.iterdir():
+                target = self.out / entry.name
+                shutil.rmtree(target, ignore_errors=True)
+                entry.replace(target)
+        shutil.rmtree(self.out / SCRATCH, ignore_errors=True)
 
     def encoder(self, folder: Path | None) -> Encoder:
         """Return the encoder of a model folder; None for the base."""

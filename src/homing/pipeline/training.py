@@ -34,6 +34,7 @@ from homing.pipeline.job import (
     run_stage,
 )
 from homing.pipeline.ladder import Ladder
+from homing.pipeline.rung_making import RungMaker
 from homing.pipeline.sharded_mining import CorpusMiner
 from homing.pipeline.stored_dataset import open_dataset
 from homing.pipeline.training_summary import RERANKER, describe_trained, summary_of
@@ -117,19 +118,18 @@ def train(
         say("train: several processes train one model and do not choose a recipe; full is taken")
         minutes = None
     if minutes is not None and has_dev(dataset, split):
-        return Ladder(
+        maker = RungMaker(
             dataset,
             base_model=base_model or EMBEDDED_MODEL,
             out=Path(out),
             settings=settings or TrainingSettings(),
             split=split,
-            minutes=minutes,
             cache_folder=cache_folder,
             general=general_score(dataset),
-            max_forgetting=max_forgetting,
             group=group,
             miner=miner,
-        ).climb()
+        )
+        return Ladder(maker, minutes=minutes, max_forgetting=max_forgetting).climb()
     if minutes is not None:
         say("train: without dev questions no recipe can be chosen; full is taken")
     settings = settings or TrainingSettings()
