@@ -21,7 +21,8 @@ ABOUT_LEAVE = "Parents may take sixteen weeks of paid leave."
             "Who may take leave?",
         ),
         ("Who pays for leave, according to the given context information?", "Who pays for leave?"),
-        ("Who, as mentioned in the passage, pays for leave?", "Who, pays for leave?"),
+        ("Who, as mentioned in the passage, pays for leave?", "Who pays for leave?"),
+        ("In 2020, according to the text, who paid?", "In 2020, who paid?"),
         (
             "Who pays for leave and, if nobody, why, in the text?",
             "Who pays for leave and, if nobody, why?",

@@ -9,6 +9,19 @@ from __future__ import annotations
 
 import re
 
+# German: "laut (dem obigen) Text".
+_TEXT_DE = "(?:text|textes|textabschnitt|textauszug|abschnitt|absatz|auszug|kontext|passage)"
+_BY_THE_TEXT_DE = (
+    r"\b(?:laut|gemäß|entsprechend|basierend auf) (?:(?:dem|diesem|des|dieses|der|dieser) )?"
+    rf"(?:\w+en )?{_TEXT_DE}\b(?!\s*[\d§])"
+)
+# Chinese: "according to (the above) text".
+_BY_ZH = "(?:根据|依据|按照|基于)"
+_GIVEN_ZH = "(?:上述|以上|上面|以下|下面|所给|给定|所?提供|该|本|这|这段|这篇)的?"
+_BY_THE_TEXT_ZH = (
+    f"{_BY_ZH}(?:(?:上文|上下文|文中|短文|文章|段落|文本)|"
+    f"{_GIVEN_ZH}(?:上下文|文本|短文|文章|文字|段落|信息|内容))"
+)
 _ABOUT_THE_CONTEXT = re.compile(
     r"\b(?:according to|based on|as (?:described|mentioned|stated|discussed) in|"
     r"(?:described|mentioned|stated|discussed|provided|given|used|listed) in|in|from|does|of) "
@@ -19,18 +32,13 @@ _ABOUT_THE_CONTEXT = re.compile(
     r"document|information|section|table)\b|"
     r"\bthe context information\b|\b(?:the|this) (?:passage|excerpt|snippet) "
     r"(?:say|state|mention|describe|discuss|explain|is about)|"
-    # German: "laut (dem obigen) Text", "im vorliegenden Abschnitt", "im Text erwähnt".
-    r"\b(?:laut|gemäß|entsprechend|basierend auf) (?:(?:dem|diesem|des|dieses|der|dieser) )?"
-    r"(?:\w+en )?(?:text|textes|textabschnitt|textauszug|abschnitt|absatz|auszug|kontext|passage)"
-    r"\b(?!\s*[\d§])|\b(?:im|in dem|in diesem|in der|in dieser) (?:(?:vorliegenden|obigen|"
-    r"gegebenen|folgenden|bereitgestellten) )?(?:text|textabschnitt|textauszug|abschnitt|auszug|"
-    r"passage|kontext) (?:erwähnt|genannt|beschrieben|erläutert|angegeben|gesagt)|"
-    r"\b(?:vorliegende|obige|gegebene|bereitgestellte)[mnrs]? (?:text|textabschnitt|textauszug|"
-    r"abschnitt|absatz|auszug|kontext|passage)\b|"
-    # Chinese: "according to (the above) text", "mentioned in the text", "this passage".
-    "(?:根据|依据|按照)(?:上文|上下文|文中|短文|文章|段落|文本)|"
-    "(?:根据|依据|按照|基于)(?:上述|以上|上面|以下|下面|所给|给定|所?提供|该|本|这|这段|这篇)的?"
-    "(?:上下文|文本|短文|文章|文字|段落|信息|内容)|"
+    # German: also "im Text erwähnt", "im vorliegenden Abschnitt".
+    rf"{_BY_THE_TEXT_DE}|\b(?:im|in dem|in diesem|in der|in dieser) (?:(?:vorliegenden|obigen|"
+    rf"gegebenen|folgenden|bereitgestellten) )?{_TEXT_DE} "
+    r"(?:erwähnt|genannt|beschrieben|erläutert|angegeben|gesagt)|"
+    rf"\b(?:vorliegende|obige|gegebene|bereitgestellte)[mnrs]? {_TEXT_DE}\b|"
+    # Chinese: also "mentioned in the text", "this passage".
+    rf"{_BY_THE_TEXT_ZH}|"
     "(?:上文|文中|段落中|文章中|文本中|短文中)所?(?:提到|提及|述|描述|说明|列出|指出)|"
     "这(?:段|篇)(?:文字|文章|文本|话|短文)|[该本]段落",
     re.I,
@@ -52,7 +60,10 @@ _HANGING = "".join(
     rf"(?<!\b{word})"
     for word in [*"one ones that those this is are was were be been being not".split(), *_SAID]
 )
+_AFTER_ASKING = "|".join(rf"(?<=^{word})" for word in "who what which how when where why".split())
 _PARTS = (
+    # "Who, according to the text, pays?": with both commas.
+    rf"(?:{_AFTER_ASKING}), (?:according to|based on|as {_SAYS} (?:in|by)) {_NOUN},",
     # "According to the text, who pays?"
     rf"^(?:according to|based (?:up)?on|as {_SAYS} (?:in|by)|in|from) {_NOUN}(?:, | *[:;] )",
     # "Who pays, as mentioned in the text?", "the amounts listed in the passage".
@@ -60,12 +71,8 @@ _PARTS = (
     rf"(?:according to|based (?:up)?on|(?:as )?{_SAYS} (?:in|by)|in|from|within) {_NOUN}"
     r"(?=\s*(?:[,.?!;:)]|$)| (?:and|or|to|for|in|by|that|which|exclude|include|could|can|may|might|"
     r"would|will|is|are|have|has|do|does)\b)",
-    # German: "laut Text", "gemäß dem obigen Abschnitt".
-    r"\s?\b(?:laut|gemäß|entsprechend|basierend auf) (?:(?:dem|diesem|der|dieser) )?(?:\w+en )?"
-    r"(?:text|textabschnitt|textauszug|abschnitt|absatz|auszug|kontext|passage)\b(?!\s*[\d§]),?",
-    # Chinese: "according to the above text,".
-    "(?:根据|依据|按照|基于)(?:(?:上述|以上|上面|以下|下面|所给|给定|所?提供|该|本|这|这段|这篇)的?)?"
-    "(?:上文|上下文|文中|文本|短文|文章|文字|段落|信息|内容)[，,]?",
+    rf"\s?{_BY_THE_TEXT_DE},?",
+    f"{_BY_THE_TEXT_ZH}[，,]?",
 )
 _REMOVABLE = re.compile("|".join(_PARTS), re.I)
 _LEAST_WORDS = 3
