@@ -7,8 +7,8 @@ filters one writer's questions about Lyft in one way, tunes the embedded base mo
 defaults of `homing.train` (one epoch; the last weights, as a dev set of another cut would blur the
 comparison), and measures nDCG@10 on the other writer's questions about Uber, once for each
 direction. Differences are to no filter, paired by question, with 95 % intervals that resample
-passages; they do not hold what another seed of the training would change, for which there is
---seeds. "context phrases left out" makes "Who pays?" of "Who pays, according to the text?", as the
+passages; what another seed of the training changes stands beside them, for which there is --seeds.
+"context phrases left out" makes "Who pays?" of "Who pays, according to the text?", as the
 writer does. "dropped at random" drops as many of these as "all defaults": what fewer cost.
 An LLM judge is no row: it needs a provider.
 
@@ -35,7 +35,7 @@ from filters_table import MEASURE, NONE, markdown, mean_by_query
 from machine import describe_machine
 
 import homing
-from homing.context_phrases import without_context_phrases
+from homing.context_phrases import context_phrase, without_context_phrases
 from homing.curation.copied import drop_copied
 from homing.curation.duplicates import find_groups
 from homing.curation.filters import filter_questions
@@ -180,6 +180,11 @@ def dataset_of(written: Written, questions: Sequence[Question]) -> Dataset:
     return Dataset(written.dataset.corpus, queries, {SPLIT: qrels})
 
 
+def speaks_of_context(dataset: Dataset, question: Question) -> bool:
+    """Whether a question says something such as "according to the passage"."""
+    return bool(context_phrase(question.text, dataset.corpus[question.passage_id].text))
+
+
 def measured(test: Dataset, model: str, max_tokens: int) -> list[float]:
     """Return nDCG@10 of every test question."""
     found = homing.evaluate(test, {"it": model}, max_tokens=max_tokens)
@@ -203,6 +208,20 @@ class Direction:
         clusters = [next(iter(grades)) for grades in self.test.split(SPLIT).values()]
         base = measured(self.test, homing.DEFAULT_BASE_MODEL, self.max_tokens)
         return {"tested_on": self.tested_on, "clusters": clusters, "base": base, "rows": []}
+
+    def phrases(self) -> dict[str, Any]:
+        """Return which questions speak of their passage as such, and how many can be mended."""
+        written, test = self.written, self.test
+        with_one = [q for q in written.questions if speaks_of_context(written.dataset, q)]
+        mended = [q for q in with_one if not speaks_of_context(written.dataset, written.mended(q))]
+        asked = [
+            bool(context_phrase(test.queries[key].text, test.corpus[next(iter(grades))].text))
+            for key, grades in test.split(SPLIT).items()
+        ]
+        return {
+            "phrases": {"n_with": len(with_one), "n_mended": len(mended)},
+            "speaks_of_context": asked,
+        }
 
     def row(self, name: str, seed: int, done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return what one row brings: its questions, and the measure of each test question."""
@@ -263,6 +282,7 @@ def run(result: dict[str, Any], wanted: Sequence[tuple[str, int]], given: Any) -
     for direction in directions:
         if direction.writer not in result["directions"]:
             result["directions"][direction.writer] = direction.begun()
+        result["directions"][direction.writer] |= direction.phrases()
     for name, seed in wanted:
         for direction in directions:
             rows = result["directions"][direction.writer]["rows"]
