@@ -7,8 +7,8 @@ defaults (batches of 32) and with its best batch size, which a trial on every si
 They take turns in one process, with all cores; the medians are compared. The model is loaded
 before, the questions are embedded once by each, untimed. `floor_s` is what the model's matrix
 products alone would take at the rate that the machine reaches on products of the model's shapes
-and nothing else: no exact way of embedding is faster. Writes
-benchmarks/results/embedding.{json,md}.
+and nothing else: no exact way of embedding is faster. `shares` says where our time goes, by torch's
+profiler over every sixth passage. Writes benchmarks/results/embedding.{json,md}.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ TRIAL_STEP = 6
 CUTOFFS = (1, 5, 10)
 PRODUCT_TOKENS = 2048
 PRODUCT_S = 4.0
+KINDS = {"addmm": "linear layers", "attention": "attention"}
+"""Of torch's operations, by a part of their names."""
 NAMES = {
     "homing": "Homing",
     "defaults": "`SentenceTransformer.encode`, defaults",
@@ -95,6 +97,19 @@ def product_rate(model: Any, bf16: bool) -> float:
     return best
 
 
+def shares(embed: Embed, texts: Sequence[str]) -> dict[str, float]:
+    """Return the share of processor time that the kinds of the model's operations take."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        embed(texts)
+    seconds = dict.fromkeys(("linear layers", "attention", "the rest"), 0.0)
+    for row in profiled.key_averages():
+        kind = next((kind for name, kind in KINDS.items() if name in row.key), "the rest")
+        seconds[kind] += row.self_cpu_time_total
+    return {kind: round(value / sum(seconds.values()), 3) for kind, value in seconds.items()}
+
+
 def measure(ways: Mapping[str, Embed], texts: Sequence[str], rounds: int) -> dict[str, Any]:
     """Return the times of every way, in turns, and the vectors that each gave last."""
     runs: dict[str, list[tuple[Any, float, float]]] = {name: [] for name in ways}
@@ -151,6 +166,7 @@ def compare(data: Path, rounds: int) -> dict[str, Any]:
         "gflop": operations(model, passages) / 1e9,
         "product_gflop_per_s": [rate / 1e9 for rate in rates],
         "floor_s": operations(model, passages) / max(rates),
+        "shares": shares(encoder.encode_passages, passages[::TRIAL_STEP]),
         "contenders": measured,
     }
 
@@ -174,8 +190,9 @@ def markdown(result: dict[str, Any]) -> str:
             + " | ".join(cells)
             + " |"
         )
+    kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in result["shares"].items())
     return "\n".join(lines) + (
-        f"\n\nThe model's products alone take {floor:.1f} s at the "
+        f"\n\nOf Homing's time: {kinds}. The model's products alone take {floor:.1f} s at the "
         f"{max(result['product_gflop_per_s']):.0f} GFLOP/s that this machine reaches on them, so "
         f"{defaults / floor:.2f} times the defaults is the most that an exact way can reach in "
         f"{'bfloat16' if result['bf16'] else 'float32'} here.\n"

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from rich.progress import Progress
+
+from homing import progress
 from homing.progress import Retelling, mute_thread, muted, say, told_to, track
 
 
@@ -61,3 +65,45 @@ def test_a_task_of_a_process_that_is_gone_is_ended(capsys):
     here.show(("done", 1, 3, ""))  # too late
     here.show(("end", 1))
     assert "Training" not in capsys.readouterr().err  # it took no second
+
+
+def test_what_an_earlier_run_did_is_no_part_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    task = progress.Task("Writing questions", 1000)
+    task.already(900)
+    assert task.left_s() is None
+    assert task.line() == "Writing questions: 900 of 1,000  0.0/s"
+    now += 10.0
+    task.advance(20)
+    assert task.left_s() == 40.0
+    assert task.line() == "Writing questions: 920 of 1,000  2.0/s  40 s left"
+    task.advance(80)
+    assert task.left_s() is None
+    assert task.line() == "Writing questions: 1,000 of 1,000  10.0/s  10.0 s"
+
+
+def test_what_an_earlier_run_did_in_another_process_is_no_part_of_the_rate(capsys) -> None:
+    events: list[progress.Event] = []
+    with told_to(events.append), track("Training", 4) as task:
+        task.already(2)
+        task.advance(2)
+    here = Retelling()
+    shown: list[progress.Task] = []
+    for event in events[:-1]:
+        here.show(event)
+        shown = [task for _, task in here._open.values()]
+    assert [(task.done, task.before) for task in shown] == [(4, 2)]
+    here.close()
+
+
+def test_a_bar_shows_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    bar = Progress(disable=True)
+    task = progress._BarTask("Reading files", 100, bar)
+    task.already(50)
+    now = 5.0
+    task.advance(10)
+    (row,) = bar.tasks
+    assert (row.completed, row.fields["left"]) == (60, "0:00:20")

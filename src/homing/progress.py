@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 _quiet = False
@@ -65,12 +66,17 @@ def say(message: str) -> None:
 
 
 class Task:
-    """One counted piece of work; `advance` as it goes, `note` a short text beside the bar."""
+    """One counted piece of work; `advance` as it goes, `note` a short text beside the bar.
+
+    Attributes:
+        done: Items that are done.
+        before: Of these, how many an earlier run did.
+    """
 
     def __init__(self, description: str, total: int | None) -> None:
         self.description = description
         self.total = total
-        self.done = 0
+        self.done = self.before = 0
         self.text = ""
         self.started = time.monotonic()
 
@@ -78,23 +84,39 @@ class Task:
         """Count `n` more items as done."""
         self.done += n
 
+    def already(self, n: int) -> None:
+        """Count `n` more items that an earlier run did: they say nothing about the rate."""
+        self.done += n
+        self.before += n
+
     def note(self, text: str) -> None:
         """Show a short text beside the count, such as the present loss."""
         self.text = text
 
     def line(self) -> str:
         """Return the state as plain text with rate and time left."""
-        elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = self.done / elapsed
         parts = [f"{self.description}: {self.done:,}"]
         if self.total is not None:
             parts[0] += f" of {self.total:,}"
-        parts.append(f"{rate:,.1f}/s")
-        if self.total is not None and 0 < self.done < self.total:
-            parts.append(f"{(self.total - self.done) / rate:.0f} s left")
+        parts.append(f"{self.rate():,.1f}/s")
+        if (left_s := self.left_s()) is not None:
+            parts.append(f"{left_s:.0f} s left")
         elif self.total is not None and self.done >= self.total:
-            parts.append(f"{elapsed:.1f} s")
+            parts.append(f"{self._elapsed_s():.1f} s")
         return "  ".join([*parts, self.text] if self.text else parts)
+
+    def rate(self) -> float:
+        """Return how many items a second this run does."""
+        return (self.done - self.before) / self._elapsed_s()
+
+    def left_s(self) -> float | None:
+        """Return the seconds that the rest will take, None where that cannot be told."""
+        if self.total is None or not self.before < self.done < self.total:
+            return None
+        return (self.total - self.done) / self.rate()
+
+    def _elapsed_s(self) -> float:
+        return max(time.monotonic() - self.started, 1e-9)
 
 
 class _PlainTask(Task):
@@ -119,11 +141,20 @@ class _BarTask(Task):
     def __init__(self, description: str, total: int | None, bar: Any) -> None:
         super().__init__(description, total)
         self.bar = bar
-        self.row = bar.add_task(description, total=total, text="")
+        self.row = bar.add_task(description, total=total, text="", left="")
 
     def advance(self, n: int = 1) -> None:
         super().advance(n)
-        self.bar.update(self.row, completed=self.done, text=self.text)
+        self._show()
+
+    def already(self, n: int) -> None:
+        super().already(n)
+        self._show()
+
+    def _show(self) -> None:
+        left_s = self.left_s()
+        left = "" if left_s is None else str(timedelta(seconds=round(left_s)))
+        self.bar.update(self.row, completed=self.done, text=self.text, left=left)
 
 
 class _ToldTask(Task):
@@ -142,6 +173,10 @@ class _ToldTask(Task):
         if self.done == self.total or now - self.last >= TOLD_INTERVAL_S:
             self.last = now
             self.teller(("done", id(self), self.done, self.text))
+
+    def already(self, n: int) -> None:
+        super().already(n)
+        self.teller(("already", id(self), n))
 
     def end(self) -> None:
         """Tell that nothing more will come."""
@@ -178,6 +213,8 @@ class Retelling:
             _, task = self._open[values[0]]
             task.note(values[2])
             task.advance(values[1] - task.done)
+        elif values[0] in self._open and kind == "already":
+            self._open[values[0]][1].already(values[1])
         elif kind == "end":
             self._close(values[0])
 
@@ -227,14 +264,13 @@ def track(description: str, total: int | None) -> Iterator[Task]:
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeRemainingColumn,
     )
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as _display:

@@ -107,12 +107,14 @@ class Common:
                 self._n_output += call.output_tokens
                 self._n_unpriced += call.price_usd is None
                 self._usd += call.price_usd or 0.0
-        n_done = 0
         for name, *values in heard:
             if name != "call":
                 self._answers[name](worker, *values)
-            n_done += name == "settled" and values[1] != Outcome.LEFT.name
-        self._show(n_done)
+        settled = Counter(message[2] for message in heard if message[0] == "settled")
+        n_found = settled.pop(Outcome.FOUND.name, 0)
+        del settled[Outcome.LEFT.name]
+        self._task.already(n_found)
+        self._show(settled.total())
 
     def _look_up(self, worker: Worker, number: int, keys: list[str]) -> None:
         """Tell what is known of requests; those that are nobody's are now this worker's."""

@@ -230,7 +230,9 @@ class Errand:
         self._counts[outcome] += 1
         if self._others is not None:
             self._others.settled(key, outcome)
-        if outcome is not Outcome.LEFT:
+        if outcome is Outcome.FOUND and self._others is None:
+            self._task.already(1)
+        elif outcome is not Outcome.LEFT:
             self._show(1)
 
     def _show(self, n_done: int = 0) -> None:

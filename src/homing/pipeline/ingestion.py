@@ -209,7 +209,7 @@ class _Reading:
             READING,
             partial(read_batch, chunker=self.chunker),
             pieces,
-            advance=task.advance if task else lambda _: None,
+            task=task,
             time_limit_s=partial(Batch.time_limit_s, base_s=base_s),
         )
 

@@ -145,7 +145,7 @@ class ShardedMining:
         function = RankQuestions(folder, language, vectors, depth)
         pieces = list(self._pieces(asked, answers, len(corpus.ids)))
         with track("Mining", len(asked)) as task:
-            parts = made_parts(self.job, name, function, pieces, advance=task.advance)
+            parts = made_parts(self.job, name, function, pieces, task=task)
         yield from map(_read, parts)
         remove(folder)
 

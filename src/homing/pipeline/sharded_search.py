@@ -10,7 +10,7 @@ and the tiles of a search, this process the best of one block twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from homing.engine.base import EngineError, Failure, Per
 from homing.pipeline.embedding import ModelSpec, embed_corpus, for_workers
 from homing.pipeline.job import Job
 from homing.pipeline.sharding import PARTS, Part, PartFunction, Piece, make_parts, name_for
-from homing.progress import say
+from homing.progress import Task, say
 from homing.retrieval.array_files import open_array, read_arrays, save_array, save_arrays
 from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
@@ -139,7 +139,7 @@ def made_parts(
     function: PartFunction[Item],
     pieces: Sequence[Piece[Item]],
     *,
-    advance: Callable[[int], None] = lambda _: None,
+    task: Task | None = None,
     per: Per = "core",
 ) -> list[Part]:
     """Return the part of every piece, in order; one whose worker dies is begun again.
@@ -148,11 +148,11 @@ def made_parts(
         EngineError: The function raised, or workers died `TRIES` times of the same piece.
     """
     for _ in range(TRIES):
-        made = make_parts(job, name, function, pieces, advance=advance, per=per)
+        made = make_parts(job, name, function, pieces, task=task, per=per)
         lost = [part for part in made if isinstance(part, Failure)]
         if not lost:
             return [part for part in made if isinstance(part, Part)]
-        advance = lambda _: None  # noqa: E731  (what there is to count has been counted)
+        task = None  # what there is to count has been counted
         say(f"{name}: {len(lost):,} of {len(made):,} parts lost their worker and are made again")
     raise EngineError(
         f"{name}: workers die of the same part again and again: {lost[0].detail}. What others "

@@ -19,7 +19,7 @@ from homing.dataset.parts import Part, PartFunction, done_parts, make_part
 from homing.dataset.shards import Shard, concatenate
 from homing.engine.base import EngineError, Failure, Per, values_of
 from homing.pipeline.job import CACHE, Job
-from homing.progress import say, track
+from homing.progress import Task, say, track
 from homing.storage import join, remove
 from homing.workspace import hash_code
 
@@ -117,7 +117,7 @@ def run_step(
     pieces = step.pieces(shards, digest)
     with track(title, sum(shard.n_rows for shard in shards)) as task:
         make = partial(make_parts, job, step.name, step.function, per=per)
-        found = make(pieces, advance=task.advance)
+        found = make(pieces, task=task)
         return [
             part
             for piece, made in zip(pieces, found, strict=True)
@@ -131,7 +131,7 @@ def make_parts(
     function: PartFunction[Item],
     pieces: Sequence[Piece[Item]],
     *,
-    advance: Callable[[int], None] = lambda _: None,
+    task: Task | None = None,
     per: Per = "core",
     time_limit_s: Callable[[Item], float] | None = None,
 ) -> list[Part | Failure]:
@@ -139,7 +139,7 @@ def make_parts(
 
     Args:
         name: Stage and step.
-        advance: Is told the weight of each piece that is dealt with.
+        task: Counts the weight of each piece that is dealt with.
 
     Raises:
         EngineError: The function raised; what others finished is kept.
@@ -147,7 +147,8 @@ def make_parts(
     folder = join(job.shared, PARTS, name)
     made: dict[str, Part | Failure] = {**done_parts(folder)}
     missing = [piece for piece in pieces if piece.name not in made]
-    advance(sum(piece.weight for piece in pieces if piece.name in made))
+    task = task or Task(name, None)
+    task.already(sum(piece.weight for piece in pieces if piece.name in made))
     outcomes = job.engine.map(
         partial(make_part, function=function, folder=folder),
         ((piece.name, piece.item) for piece in missing),
@@ -159,7 +160,7 @@ def make_parts(
             made[piece.name] = outcome.failure
         else:
             made[piece.name] = next(values_of([outcome]))
-        advance(piece.weight)
+        task.advance(piece.weight)
     return [made[piece.name] for piece in pieces]
 
 

@@ -120,7 +120,7 @@ def make_callback(
                 before_epoch(int(state.epoch or 0), model)
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            task.advance(state.global_step)
+            task.already(state.global_step)
             pace.begin()
 
         def on_step_end(
