@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handbook_sentences import HANDBOOK
-from homing.cli.options import judging, overrides, writing
+from homing.cli.overriding import judging, overrides, writing
 from homing.llm.testing import TestServer
 from homing.settings import load_settings
 from homing.types import Question

@@ -9,7 +9,7 @@ import pytest
 
 from homing import __version__
 from homing.cli.doctor import masked
-from homing.cli.options import overrides
+from homing.cli.overriding import overrides
 from homing.errors import UsageError
 from homing.settings import Settings, load_settings
 

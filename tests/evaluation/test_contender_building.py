@@ -12,8 +12,9 @@ import pytest
 from handbook_sentences import HANDBOOK
 from homing.dataset import Dataset
 from homing.errors import MissingDependencyError, ModelNotFoundError
-from homing.evaluation.building import Builder, fingerprints, kept_folders
+from homing.evaluation.building import Builder, kept_folders
 from homing.evaluation.contenders import Contender, in_building_order, parse_contenders
+from homing.evaluation.identities import fingerprints
 from homing.llm.provider import ProviderError
 from homing.llm.testing import ModelVectors, TestServer
 from homing.retrieval.bm25 import BM25Retriever

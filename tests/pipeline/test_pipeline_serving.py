@@ -87,7 +87,7 @@ def test_what_is_up_to_date_is_neither_made_nor_written_again(copied, monkeypatc
     first = prepare(copied)
     when = changed_at(first, copied)
     (copied / "bundle").chmod(0o555)
-    monkeypatch.setattr("homing.pipeline.serving.make_bundle", None)
+    monkeypatch.setattr("homing.pipeline.bundling.make_bundle", None)
     second = prepare(copied)
     assert changed_at(second, copied) == when
     assert second.bundle == first.bundle

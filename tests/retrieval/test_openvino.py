@@ -12,8 +12,8 @@ import pytest
 
 from handbook_sentences import HANDBOOK
 from homing.errors import ModelNotFoundError, UsageError
-from homing.evaluation.building import fingerprints
 from homing.evaluation.contenders import parse_contender
+from homing.evaluation.identities import fingerprints
 from homing.retrieval import openvino as ours
 from homing.retrieval.onnx import load_onnx
 from homing.retrieval.openvino import has_bf16, load_openvino

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
@@ -36,11 +36,11 @@ def curate(
     from homing.pipeline import open_job
     from homing.pipeline.curation import curate_stage
 
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
         test_questions=test_questions,
         train_questions=train_questions,
-        **options.judging(
+        **overriding.judging(
             judge=judge,
             base_url=judge_base_url,
             threshold=judge_threshold,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
@@ -33,12 +33,12 @@ def evaluate(
     from homing.cli.stages import run_stage
     from homing.pipeline import evaluate_dataset
 
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
         train__max_tokens=max_tokens,
         evaluate__seed=seed,
         evaluate__base_url=base_url,
-        evaluate__general=options.general_sets(general),
+        evaluate__general=overriding.general_sets(general),
         evaluate__costs=costs,
         evaluate__judge=judge,
         evaluate__judge_base_url=judge_base_url,

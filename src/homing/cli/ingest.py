@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
@@ -26,11 +26,11 @@ def ingest(
 
     if out is None:
         raise UsageError("Say where the workspace is: homing ingest handbook/ --out tuned/")
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
-        sources=options.absolute_sources(sources),
+        sources=overriding.absolute_sources(sources),
         ingest__max_tokens=passage_tokens,
-        **options.engine(name=engine, address=address, workers=workers),
+        **overriding.engine(name=engine, address=address, workers=workers),
         ingest__time_limit_s=time_limit,
         train__base_model=base_model,
     )

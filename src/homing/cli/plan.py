@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def plan(
         train_passages=train_passages,
         usd_per_hour=usd_per_hour,
     )
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
         train__base_model=base_model,
         ingest__max_tokens=passage_tokens,
@@ -82,7 +82,7 @@ def plan(
         write__batch=batch,
     )
     with answering(json_output=json_output, quiet=quiet) as answer:
-        found = make_plan(options.absolute_sources(sources) or [], wanted, overrides)
+        found = make_plan(overriding.absolute_sources(sources) or [], wanted, overrides)
         answer.data, answer.text = found.as_json(), "\n".join(as_text(found))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ def run(
 
     if out is None:
         raise UsageError("Say where to put the results: homing run handbook/ --out tuned/")
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
         seed=seed,
-        sources=options.absolute_sources(sources),
+        sources=overriding.absolute_sources(sources),
         test_questions=test_questions,
         train_questions=train_questions,
-        **options.engine(name=engine, address=address, workers=workers),
-        **options.writing(
+        **overriding.engine(name=engine, address=address, workers=workers),
+        **overriding.writing(
             writer=writer,
             base_url=base_url,
             max_passages=max_passages,
@@ -76,7 +76,7 @@ def run(
             batch=batch,
             ledger=ledger,
         ),
-        **options.judging(
+        **overriding.judging(
             judge=judge,
             base_url=judge_base_url,
             threshold=judge_threshold,
@@ -86,7 +86,7 @@ def run(
         train__base_model=base_model,
         train__recipe=recipe,
         train__minutes=minutes,
-        train__dimensions=options.dimensions_setting(dimensions),
+        train__dimensions=overriding.dimensions_setting(dimensions),
         train__track=track,
         train__epochs=epochs,
         train__learning_rate=lr,

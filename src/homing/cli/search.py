@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ def search(
             found = search_store(dataset, question, in_, model=model, k=k)
         else:
             found = search_dataset(
-                dataset, question, contender, k=k, config=config, overrides=options.overrides(set_)
+                dataset,
+                question,
+                contender,
+                k=k,
+                config=config,
+                overrides=overriding.overrides(set_),
             )
         answer.data = found.as_json()
         answer.text = as_text(found, width=terminal_width())

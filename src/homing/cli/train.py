@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
@@ -36,7 +36,7 @@ def train(
     from homing.pipeline import train_dataset
     from homing.workspace import Workspace
 
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
         train__seed=seed,
         train__base_model=base_model,
@@ -44,14 +44,14 @@ def train(
         write__ledger=ledger,
         train__recipe=recipe,
         train__minutes=minutes,
-        train__dimensions=options.dimensions_setting(dimensions),
+        train__dimensions=overriding.dimensions_setting(dimensions),
         train__track=track,
         train__epochs=epochs,
         train__learning_rate=lr,
         train__batch_passages=batch_passages,
         train__max_tokens=max_tokens,
         train__device=device,
-        **options.engine(name=engine, address=address, workers=None),
+        **overriding.engine(name=engine, address=address, workers=None),
     )
     with answering(json_output=json_output, quiet=quiet) as answer:
         if out is not None:

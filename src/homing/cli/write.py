@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homing.cli import options
+from homing.cli import options, overriding
 from homing.cli.session import JsonOption, QuietOption, answering
 
 
@@ -44,9 +44,9 @@ def write(
     from homing.pipeline.llm_writing import describe_estimate, estimate_writing
     from homing.pipeline.writing import write_stage
 
-    overrides = options.overrides(
+    overrides = overriding.overrides(
         set_,
-        **options.writing(
+        **overriding.writing(
             writer=writer,
             base_url=base_url,
             max_passages=max_passages,

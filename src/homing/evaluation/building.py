@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from homing.dataset import Dataset
 from homing.dataset.texts import texts_of
-from homing.errors import HomingError, MissingDependencyError, ModelNotFoundError, UsageError
+from homing.errors import UsageError
 from homing.evaluation.choosing import DevScores, choose, dev_questions
 from homing.evaluation.contenders import Contender
+from homing.evaluation.identities import FINDERS, check_model, named, need, resolved
 from homing.evaluation.specs import (
     Adapted,
     Fusion,
@@ -20,7 +19,6 @@ from homing.evaluation.specs import (
     OpenVino,
     Recorded,
     Reranking,
-    Spec,
     Static,
     Words,
 )
@@ -33,19 +31,13 @@ from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.encoders import encoder_for
 from homing.retrieval.fusion import FusedRetriever
-from homing.retrieval.models import find_model, weights_sha256
 from homing.retrieval.onnx import load_onnx
 from homing.retrieval.onnx_files import (
-    ExportedFiles,
     exported_parts,
-    exported_sha256,
-    find_onnx,
-    find_openvino,
-    spec_of_export,
 )
 from homing.retrieval.openvino import load_openvino
 from homing.retrieval.prompts import prompts_for
-from homing.retrieval.query_map import ARRAYS, is_adapter, load_adapter
+from homing.retrieval.query_map import load_adapter
 from homing.retrieval.recorded import RecordedRetriever
 from homing.retrieval.reranking import (
     KeptScorer,
@@ -53,15 +45,12 @@ from homing.retrieval.reranking import (
     find_reranker,
     load_reranker,
 )
-from homing.retrieval.static import find_static, is_static, load_static
+from homing.retrieval.static import find_static, load_static
 from homing.retrieval.truncating import TruncatedEncoder
 from homing.types import Encoder, Retriever, Run
-from homing.workspace.disk import hash_file
 
-T = TypeVar("T")
 Searched = Callable[[Encoder], DenseRetriever | None]
 """Returns the corpus searched by an encoder, or None for an encoder that it does not know."""
-_FINDERS: Mapping[type, Callable[[str], ExportedFiles]] = {Onnx: find_onnx, OpenVino: find_openvino}
 
 
 class Builder:
@@ -118,7 +107,7 @@ class Builder:
         self._endpoints: dict[str, EndpointEncoder] = {}
         self._fusions: dict[str, Fusion] = {}
         for contender in ordered:
-            _named(contender, self._look_up)
+            named(contender, self._look_up)
         self._n_open = sum(c.fusion is not None and c.fusion.is_open for c in ordered)
         self._dev = dev_questions(dataset, split) if self._n_open else None
         self._scores: DevScores | None = None
@@ -140,32 +129,32 @@ class Builder:
     def build(self, contender: Contender) -> Retriever:
         """Return the contender's retriever over the corpus; embeds or indexes it."""
         self.settle(contender)
-        retriever = _named(contender, self._build)
+        retriever = named(contender, self._build)
         self.built[contender.name] = retriever
         return retriever
 
     def _look_up(self, contender: Contender) -> None:
-        spec = _resolved(contender)
+        spec = resolved(contender)
         if isinstance(spec, Model):
-            _check_model(spec.name)
+            check_model(spec.name)
         elif isinstance(spec, Endpoint):
             self._endpoints[contender.name] = self._endpoint(spec)
         elif isinstance(spec, Static):
             find_static(spec.name)
         elif isinstance(spec, Onnx | OpenVino):
             for part in exported_parts(spec.path):
-                _FINDERS[type(spec)](part)
+                FINDERS[type(spec)](part)
         elif isinstance(spec, Recorded):
             path = Path(spec.path).expanduser()
             self._runs[contender.name] = read_run(path, self._dataset.passage_ids())
         elif isinstance(spec, Reranking):
-            _need("sentence_transformers", "sentence-transformers", "train")
+            need("sentence_transformers", "sentence-transformers", "train")
             find_reranker(spec.model)
         elif isinstance(spec, Adapted):
             load_adapter(Path(spec.folder).expanduser())
 
     def _build(self, contender: Contender) -> Retriever:
-        spec, given = _resolved(contender), contender.given
+        spec, given = resolved(contender), contender.given
         if isinstance(spec, Words):
             return BM25Retriever(self._texts, self._language)
         if isinstance(spec, Fusion):
@@ -202,7 +191,7 @@ class Builder:
         if isinstance(named, Model) and named.dimensions is not None:
             whole = Contender(contender.name, named.name)
             return TruncatedEncoder(self._encoder(whole), named.dimensions)
-        spec, max_tokens = _resolved(contender), self._max_tokens
+        spec, max_tokens = resolved(contender), self._max_tokens
         if isinstance(spec, Endpoint):
             return self._endpoints[contender.name]
         if isinstance(spec, Static):
@@ -233,74 +222,6 @@ class Builder:
             )
         adapted = AdaptedEncoder(member.encoder, adapter)
         return DenseRetriever(adapted, self._texts, member.vectors, member.find)
-
-
-def _resolved(contender: Contender) -> Spec | None:
-    """Return what the spec says; a plain folder that model2vec saved is a static model."""
-    spec = contender.parsed
-    if isinstance(spec, Model) and is_static(Path(spec.name).expanduser()):
-        # Without model2vec, sentence-transformers reads most such folders too.
-        return Static(spec.name) if importlib.util.find_spec("model2vec") else spec
-    return spec
-
-
-def _check_model(name: str) -> None:
-    _need("sentence_transformers", "sentence-transformers", "train")
-    folder = Path(name).expanduser()
-    export = spec_of_export(name)
-    if export is not None:
-        raise ModelNotFoundError(f"{name} holds an exported model. Write {export}.")
-    if is_adapter(folder) and not (folder / "modules.json").is_file():
-        raise ModelNotFoundError(
-            f"{name} holds an adapter alone. Write adapter(NAME,{name}), where NAME is the "
-            f"contender {load_adapter(folder).base_model}."
-        )
-    find_model(name)
-
-
-def _need(module: str, library: str, extra: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingDependencyError.for_extra(library, extra)
-
-
-def _named(contender: Contender, work: Callable[[Contender], T]) -> T:
-    """Return what a step for a contender gives; its error begins with the contender."""
-    try:
-        return work(contender)
-    except HomingError as error:
-        raise type(error)(f"{contender.name}={contender.spec}: {error}") from error
-
-
-def fingerprints(contenders: Sequence[Contender]) -> dict[str, str]:
-    """Return "contender NAME" -> hash of the model behind it, of those that have one here.
-
-    Raises:
-        ModelNotFoundError: A model cannot be had.
-        MissingDependencyError: The library of a contender is not installed.
-    """
-    found = {f"contender {c.name}": _named(c, _fingerprint) for c in contenders}
-    return {name: value for name, value in found.items() if value}
-
-
-def _fingerprint(contender: Contender) -> str:
-    spec = _resolved(contender)
-    if isinstance(spec, Model):
-        _check_model(spec.name)
-        source = find_model(spec.name)
-        return source.sha or source.name
-    if isinstance(spec, Reranking):
-        source = find_reranker(spec.model)
-        return source.sha or source.name
-    if isinstance(spec, Adapted):
-        return hash_file(Path(spec.folder).expanduser() / ARRAYS)
-    if isinstance(spec, Static):
-        folder = find_static(spec.name)
-        return spec.name if folder is None else weights_sha256(folder)
-    if isinstance(spec, Recorded):
-        return hash_file(Path(spec.path).expanduser())
-    if isinstance(spec, Onnx | OpenVino):
-        return exported_sha256(spec.path, _FINDERS[type(spec)])
-    return ""
 
 
 def kept_folders(retrievers: Iterable[Retriever]) -> set[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.dataset import Dataset, iter_documents, pick_split
-from homing.evaluation.building import fingerprints, kept_folders
+from homing.evaluation.building import kept_folders
 from homing.evaluation.contenders import (
     Contender,
     parse_beside,
@@ -19,6 +19,7 @@ from homing.evaluation.contenders import (
 from homing.evaluation.evaluate import evaluate as measure
 from homing.evaluation.evaluate import evaluation_summary
 from homing.evaluation.files import save_evaluation
+from homing.evaluation.identities import fingerprints
 from homing.evaluation.verdict import decided
 from homing.pipeline.breakage import (
     general_inputs,

@@ -4,50 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from homing.dataset import Dataset, load_dataset
 from homing.deployment.backends import Backend, encoder_at
 from homing.deployment.bundle import (
     BundleFacts,
-    CorpusHash,
-    Fusion,
     load_bundle,
-    make_bundle,
-    read_facts,
-    update_fusion,
 )
 from homing.deployment.server import need_libraries
 from homing.errors import UsageError
-from homing.evaluation.choosing import read_choice
-from homing.evaluation.files import JSON_NAME, load_evaluation
+from homing.pipeline.bundling import current_bundle, found_bundle
 from homing.pipeline.export_facts import workspace_model
 from homing.pipeline.job import (
-    EMBEDDINGS,
-    EVALUATION,
     MODEL,
-    own_settings,
-    paths_of_documents,
     plural,
 )
 from homing.progress import say
-from homing.retrieval.cache import CachedEncoder
-from homing.settings import load_settings
-from homing.types import Encoder, passage_key
-from homing.workspace import Workspace, disk_errors
+from homing.workspace import Workspace
 
 if TYPE_CHECKING:
     from homing.deployment.server.batching import Batching
     from homing.deployment.server.limits import Limits
     from homing.deployment.server.model import ServedModel
     from homing.deployment.server.searching import SearchIndex
-
-BUNDLE = "bundle"
-FUSED = "bm25+tuned"
-SIMPLEST_WORDS = "z-scores, 0.5 for the model, not chosen"
 
 
 @dataclass(frozen=True)
@@ -125,13 +106,13 @@ def prepare(
     folder, backend = find_model_folder(source, space, backend)
     encoder = encoder_at(folder, backend)
     name = name or _name(source)
-    origin = space if corpus is None else Path(corpus)
     bundle, why_not = None, ""
-    if origin is not None:
-        home = space if corpus is None else Path(folder)
-        bundle, why_not = _bundled(origin, home or Path(folder), encoder, name)
+    if corpus is not None:
+        bundle, why_not = current_bundle(Path(corpus), Path(folder), encoder, name)
+    elif space is not None:
+        bundle, why_not = current_bundle(space, space, encoder, name)
     else:
-        bundle = _found_bundle(Path(folder), encoder)
+        bundle = found_bundle(Path(folder), encoder)
     index = None
     if bundle is not None:
         loaded = load_bundle(bundle)
@@ -252,86 +233,3 @@ def _name(source: str | Path) -> str:
     if path.name == MODEL and Workspace.is_at(path.parent):
         path = path.parent
     return path.name or "model"
-
-
-def _found_bundle(folder: Path, encoder: Encoder) -> Path | None:
-    """Return the bundle that lies in a model's folder or beside it.
-
-    Raises:
-        UsageError: It was made by another model.
-    """
-    for place in (folder / BUNDLE, folder.parent / BUNDLE):
-        facts = read_facts(place)
-        if facts is None:
-            continue
-        if facts.passage_key != passage_key(encoder):
-            raise UsageError(
-                f"The vectors in {place} are of {facts.model}, not of the model in {folder}: a "
-                "search would find the wrong passages. Make them anew: homing serve "
-                f"{folder} --corpus DATASET; or move {place} away."
-            )
-        return place
-    return None
-
-
-def _bundled(origin: Path, home: Path, encoder: Encoder, model: str) -> tuple[Path | None, str]:
-    """Return the folder of an up-to-date bundle, made if it has to be; else why there is none."""
-    dataset = _passages(origin)
-    if dataset is None:
-        return None, f"{origin} holds no passages yet: homing curate {origin} makes them."
-    folder = home / BUNDLE
-    is_job = Workspace.is_at(origin)
-    paths = paths_of_documents(origin)
-    fusion, language = _settled(origin) if is_job else (Fusion(), "")
-    facts = read_facts(folder)
-    if facts is not None and _is_current(facts, dataset, paths, encoder, language):
-        if facts.fusion != fusion:
-            update_fusion(folder, facts, fusion)
-        return folder, ""
-    cache = origin / EMBEDDINGS if is_job else None
-    hold = Workspace(home, create=False) if Workspace.is_at(home) else nullcontext()
-    with hold, disk_errors(home):
-        made = make_bundle(
-            folder,
-            dataset.corpus.values(),
-            CachedEncoder(encoder, cache),
-            model=model,
-            paths=paths,
-            fusion=fusion,
-            language=language,
-        )
-    say(f"bundle: {plural(made.n_passages, 'passage')} in {folder}; {fusion.source}")
-    return folder, ""
-
-
-def _passages(origin: Path) -> Dataset | None:
-    """Return the dataset of a folder, None for a workspace that holds none yet."""
-    if Workspace.is_at(origin) and not (origin / "corpus").is_dir():
-        return None
-    return load_dataset(origin)
-
-
-def _settled(space: Path) -> tuple[Fusion, str]:
-    """Return the fusion that a workspace's evaluation chose on dev, and the language of BM25."""
-    language = load_settings(own_settings(space)).evaluate.language
-    if not (space / EVALUATION / JSON_NAME).is_file():
-        return Fusion(
-            source="z-scores, 0.5 for tuned, not chosen: there is no evaluation"
-        ), language
-    evaluation = load_evaluation(space / EVALUATION)
-    result = evaluation.contenders.get(FUSED)
-    choice = read_choice(result.chosen) if result is not None else None
-    if result is None or choice is None:
-        return Fusion(source=f"{SIMPLEST_WORDS}: the evaluation has no {FUSED}"), language
-    return Fusion(*choice, source=result.chosen), language
-
-
-def _is_current(
-    facts: BundleFacts, dataset: Dataset, paths: dict[str, str], encoder: Encoder, language: str
-) -> bool:
-    if facts.passage_key != passage_key(encoder) or facts.language != language:
-        return False
-    digest = CorpusHash(paths)
-    for passage in dataset.corpus.values():
-        digest.add(passage)
-    return facts.corpus == digest.value()
