@@ -57,6 +57,14 @@ def _section(name: str, parity: Parity, *, two_towers: bool) -> str:
             f"{100 * found.value:+.2f} (95 % interval {100 * found.low:+.2f} to "
             f"{100 * found.high:+.2f}).",
         ]
+    if parity.speed is not None:
+        speed = parity.speed
+        lines += [
+            "",
+            f"One question alone takes {speed.exported_ms:.1f} ms, {speed.original_ms:.1f} before "
+            f"(medians, all cores, {speed.processor}). Other processors differ by the kind of "
+            "products they have: measure where it will run.",
+        ]
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from homing.deployment.speed import Speed
 from homing.types import Encoder, FloatArray, Interval
 
 
@@ -55,12 +56,14 @@ class Parity:
     Attributes:
         measured_on: Whose texts they were, for people.
         ranking: None where nobody said which passage answers.
+        speed: None where none was measured.
     """
 
     measured_on: str
     questions: Closeness
     passages: Closeness
     ranking: RankingLoss | None
+    speed: Speed | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what parity.json holds."""
@@ -77,6 +80,7 @@ class Parity:
             RankingLoss(**{**ranking, "difference": Interval(**ranking["difference"])})
             if ranking
             else None,
+            Speed.from_json(saved.get("speed")),
         )
 
 

@@ -36,7 +36,7 @@ class Export:
 
     @property
     def text(self) -> str:
-        """One line: size, cosines and what the ranking lost."""
+        """One line: size, cosines, what the ranking lost, and how fast it is."""
         parity = self.parity
         cosines = [
             f"{name} {side.mean:.4f} (least {side.least:.4f})"
@@ -49,6 +49,8 @@ class Export:
                 f", nDCG@10 {100 * found.value:+.2f} points ({100 * found.low:+.2f} to "
                 f"{100 * found.high:+.2f})"
             )
+        if parity.speed is not None:
+            line += f", {parity.speed.text}"
         return line if self.made else f"{line}; up to date"
 
 

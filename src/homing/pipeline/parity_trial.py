@@ -9,13 +9,16 @@ import numpy as np
 
 from homing.dataset import Dataset, pick_split
 from homing.deployment.parity import Parity, RankingLoss, evenly, measure_closeness
+from homing.deployment.speed import N_QUESTIONS, measure_speed
 from homing.evaluation.general.sets import PYTHON_DOCS, find_general_set
 from homing.evaluation.measures import measure_run
 from homing.evaluation.questions import cluster_questions
 from homing.evaluation.significance import paired_difference
+from homing.retrieval.cache import CachedEncoder
 from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.search import search
 from homing.types import Encoder, Values
+from homing.workspace.manifest import machine_facts
 
 MEASURE, DEPTH = "ndcg@10", 10
 MAX_QUESTIONS, MAX_PASSAGES = 2_000, 5_000
@@ -52,7 +55,7 @@ class Trial:
         return evenly(others, CALIBRATION_TEXTS), evenly(texts, CALIBRATION_TEXTS)
 
     def measure(self, original: Encoder, exported: Encoder) -> Parity:
-        """Return how near an export is to its original, and what it loses in ranking."""
+        """Return how near an export is to its original, what it loses in ranking, and its speed."""
         asked = self.questions()
         texts = self.dataset.passage_texts()
         questions, passages = measure_closeness(
@@ -64,7 +67,13 @@ class Trial:
         ranking = RankingLoss(
             len(asked), len(texts), float(before.mean()), float(after.mean()), difference
         )
-        return Parity(self.words, questions, passages, ranking)
+        speed = measure_speed(
+            original.encoder if isinstance(original, CachedEncoder) else original,
+            exported,
+            evenly(list(asked.values()), N_QUESTIONS),
+            machine_facts()["processor"],
+        )
+        return Parity(self.words, questions, passages, ranking, speed)
 
     def _scores(self, encoder: Encoder, asked: dict[str, str], texts: Sequence[str]) -> Values:
         """Return nDCG@10 of every question."""
