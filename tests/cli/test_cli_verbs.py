@@ -140,3 +140,16 @@ def test_one_seed_sets_every_seed():
 def test_set_without_a_value_is_refused():
     with pytest.raises(UsageError, match="NAME=VALUE"):
         overrides(["train.epochs"])
+
+
+def test_files_that_cannot_be_read_are_named_with_the_reason(homing, tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("# Leave\n\nParents may take sixteen weeks of paid leave.\n")
+    for number in range(4):
+        (docs / f"empty{number}.md").touch()
+    done = homing("ingest", docs, "--out", tmp_path / "tuned")
+    assert done.code == 0
+    assert "ingest: empty0.md is empty (0 bytes). Fetch it again." in done.err
+    assert "empty3.md" not in done.err
+    assert "ingest: And 1 more." in done.err

@@ -76,8 +76,8 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path):
         ("train: 3\n", "'train' must hold settings"),
         ("train: [\n", "not valid YAML"),
         ("write:\n  writer: poet\n", "'extractive', 'none', or a language model"),
-        ("write:\n  base_url: http://me:pw@host/v1\n", "'…': value error, it holds a password"),
-        ("curate:\n  judge_base_url: http://me:pw@host/v1\n", "'…': value error, it holds a pass"),
+        ("write:\n  base_url: http://me:pw@host/v1\n", "'…': it holds a password"),
+        ("curate:\n  judge_base_url: http://me:pw@host/v1\n", "'…': it holds a pass"),
         ("curate:\n  judge: gpt-5-mini\n", "a language model such as 'openai:gpt-5-mini', or null"),
         ("curate:\n  judge_threshold: 11\n", "'curate.judge_threshold' cannot be 11"),
         ("curate:\n  judge_budget: 0\n", "'curate.judge_budget' cannot be 0"),
@@ -103,6 +103,22 @@ def test_options_win_over_the_file_and_null_unsets(tmp_path):
     settings = load_settings(path, {"train.epochs": 2, "train.max_tokens": None, "curate.seed": 5})
     assert (settings.train.epochs, settings.train.seed, settings.curate.seed) == (2, 7, 5)
     assert settings.train.max_tokens is None
+
+
+@pytest.mark.parametrize("name", ["train.epoch", "train.epochs", "tests"])
+def test_a_mistake_on_the_command_line_is_not_looked_for_in_the_file(tmp_path, name):
+    path = write(tmp_path, "train:\n  seed: 7\n  epochs: 2\n")
+    with pytest.raises(UsageError, match=f"^(unknown setting )?'{name}'"):
+        load_settings(path, {name: "many"})
+
+
+def test_a_mistake_in_the_file_has_its_line_beside_one_on_the_command_line(tmp_path):
+    path = write(tmp_path, "train:\n  seed: x\n  epochs: 2\n")
+    with pytest.raises(UsageError) as error:
+        load_settings(path, {"train.epochs": "many"})
+    first, second = sorted(str(error.value).splitlines())
+    assert first.startswith("'train.epochs' cannot be 'many'")
+    assert second.startswith(f"{path}, line 2: 'train.seed' cannot be")
 
 
 def test_an_unknown_option_is_a_usage_error_too():

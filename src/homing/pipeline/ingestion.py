@@ -42,7 +42,7 @@ from homing.pipeline.sharding import (
     put_together,
     summaries,
 )
-from homing.progress import Task, track
+from homing.progress import Task, say, track
 from homing.retrieval.models import load_tokenizer_file
 from homing.storage import is_remote
 from homing.types import Document, Passage, Rejection
@@ -154,11 +154,13 @@ def _ingest_into(
     parts = _Reading(job, inputs, chunker).parts(anew)
     n_documents, n_passages = merge_tables(job, files, known, parts)
     n_rejected = put_together(job, parts, REJECTION_TABLE, REJECTED, rejection_schema())
+    first = list(islice(iter_rejections(job.path(REJECTED)), N_REASONS))
     if not n_passages:
         # What failed may have been the machine's fault, so nothing of it is kept.
         forget_parts(job, "ingest")
-        first = list(islice(iter_rejections(job.path(REJECTED)), N_REASONS))
         raise _nothing_to_do(len(files), n_rejected, first)
+    for text in _reasons(n_rejected, first):
+        say(f"ingest: {text}")
     return {
         "n_files": len(files),
         "n_read": len(anew),
@@ -238,10 +240,15 @@ def _n_pages(job: Job, known: Mapping[str, Rows]) -> Iterator[int]:
 def _nothing_to_do(n_files: int, n_rejected: int, first: Sequence[Rejection]) -> NothingToDoError:
     """Return the error for files of which no passage came out, with the first reasons."""
     found = f"None of the {plural(n_files, 'file')} could be read" if n_files else "No file found"
-    shown = [r.detail or f"{r.item_id}: {r.reason}" for r in first]
+    reasons = _reasons(n_rejected, first)
+    return NothingToDoError(" ".join([f"{found}, so there is nothing to tune on.", *reasons]))
+
+
+def _reasons(n_rejected: int, first: Sequence[Rejection]) -> list[str]:
+    """Return why files were not read, a sentence for each of the first ones."""
     n_more = n_rejected - len(first)
     more = [f"And {n_more:,} more."] if n_more else []
-    return NothingToDoError(" ".join([f"{found}, so there is nothing to tune on.", *shown, *more]))
+    return [*(r.detail or f"{r.item_id}: {r.reason}" for r in first), *more]
 
 
 def _outside_workspaces(files: Sequence[SourceFile]) -> list[SourceFile]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,14 @@ def load_settings(
     if path is not None:
         values, lines = _read_yaml(Path(path))
         values = _with_absolute_paths(values, Path(path).resolve().parent)
-    for name, value in (overrides or {}).items():
-        values = _with_value(values, name.split("."), value)
-        lines.pop(tuple(name.split(".")), None)
+    given = [tuple(name.split(".")) for name in overrides or ()]
+    for keys, value in zip(given, (overrides or {}).values(), strict=True):
+        values = _with_value(values, keys, value)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise UsageError(
-            "\n".join(_explain(detail, path, lines) for detail in error.errors())
+            "\n".join(_explain(detail, path, lines, given) for detail in error.errors())
         ) from None
 
 
@@ -164,7 +164,7 @@ def _local(name: str, value: str, folder: Path) -> str:
     return str(folder / local_path(value))
 
 
-def _with_value(values: Mapping[str, Any], parts: list[str], value: object) -> dict[str, Any]:
+def _with_value(values: Mapping[str, Any], parts: Sequence[str], value: object) -> dict[str, Any]:
     if len(parts) == 1:
         return {**values, parts[0]: value}
     inner = values.get(parts[0]) or {}
@@ -174,18 +174,27 @@ def _with_value(values: Mapping[str, Any], parts: list[str], value: object) -> d
 
 
 def _explain(
-    detail: ErrorDetails, path: str | Path | None, lines: Mapping[tuple[str, ...], int]
+    detail: ErrorDetails,
+    path: str | Path | None,
+    lines: Mapping[tuple[str, ...], int],
+    given: Collection[tuple[str, ...]],
 ) -> str:
-    """Return one line: where, which setting, what is wrong, and the nearest known key."""
+    """Return one line: where, which setting, what is wrong, and the nearest known key.
+
+    Args:
+        given: What did not come from the file, and has no line there.
+    """
     at = tuple(str(part) for part in detail["loc"])
-    keys = next((at[:n] for n in range(len(at), 0, -1) if at[:n] in lines), None)
-    where = f"{path}, line {lines[keys]}: " if keys else ""
+    upwards = [at[:n] for n in range(len(at), 0, -1)]
+    keys = next((keys for keys in upwards if keys in lines), None)
+    where = f"{path}, line {lines[keys]}: " if keys and not set(upwards) & set(given) else ""
     name = ".".join(at)
     if detail["type"] == "extra_forbidden":
         return f"{where}unknown setting '{name}'.{_nearest(at)}"
     if detail["type"] == "model_type":
         return f"{where}'{name}' must hold settings, each on a line of its own below it."
-    problem = detail["msg"].replace("Input should be", "it should be", 1)
+    problem = detail["msg"].removeprefix("Value error, ")
+    problem = problem.replace("Input should be", "it should be", 1)
     secret = isinstance(detail["input"], dict) or (at[-1:] and at[-1].endswith("base_url"))
     shown = "…" if secret else detail["input"]
     return f"{where}'{name}' cannot be {shown!r}: {problem[0].lower()}{problem[1:]}."
