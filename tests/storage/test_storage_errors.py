@@ -11,6 +11,7 @@ import pytest
 from homing.errors import StorageError
 from homing.storage import exists, list_files, open_input, storage_errors, write_bytes
 from homing.storage.places import clear_file_systems
+from homing.storage.s3 import ENDPOINTS, REGIONS
 
 
 def _free_port() -> int:
@@ -96,3 +97,16 @@ def test_what_a_store_says_is_passed_on_without_passwords():
     with pytest.raises(StorageError) as error, storage_errors("sftp://host/a"):
         raise OSError("login to sftp://me:hush@host/a failed")
     assert "hush" not in str(error.value)
+
+
+def test_a_bucket_whose_region_cannot_be_asked_for_is_named(monkeypatch):
+    for name in (*ENDPOINTS, *REGIONS):
+        monkeypatch.delenv(name, raising=False)
+
+    def unreachable(bucket: str) -> str:
+        raise OSError(f"When resolving region for bucket '{bucket}': curlCode: 6")
+
+    monkeypatch.setattr("pyarrow.fs.resolve_s3_region", unreachable)
+    clear_file_systems()
+    with pytest.raises(StorageError, match=r"^s3://far/docs: it cannot be reached"):
+        exists("s3://far/docs")

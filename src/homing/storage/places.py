@@ -82,6 +82,7 @@ def file_system(place: Place) -> tuple[Any, str]:
     Raises:
         UsageError: No library knows the scheme, or the URI names no bucket or holds a password.
         MissingDependencyError: The one that does is not installed.
+        StorageError: Amazon was asked where the bucket is, and did not say.
     """
     scheme = scheme_of(place)
     if scheme in ("", "file"):
@@ -90,11 +91,13 @@ def file_system(place: Place) -> tuple[Any, str]:
     path = SCHEME.sub("", str(place), count=1).rstrip("/")
     bucket = path.partition("/")[0]
     if scheme == "s3":
+        from homing.storage.errors import storage_errors
         from homing.storage.s3 import s3_file_system
 
         if not bucket:
             raise UsageError(f"{place} names no bucket: write s3://BUCKET/FOLDER/.")
-        return s3_file_system(bucket), path
+        with storage_errors(place):
+            return s3_file_system(bucket), path
     found = _by_pyarrow(scheme, bucket)
     return (found, path) if found is not None else _by_fsspec(scheme, str(place))
 
