@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,7 @@ def job(location: str, corpus: Path, vectors: Path) -> None:
         started = time.monotonic()
         seen = verify(store, records, filled.n_passages, encoder, questions)
         told_seconds = time.monotonic() - started
+        otherwise = recall_otherwise(store, encoder.encode_queries(questions))
     measured = {
         "n_written": filled.n_written,
         "n_kept": filled.n_kept,
@@ -162,8 +163,34 @@ def job(location: str, corpus: Path, vectors: Path) -> None:
         "mb_filling": filling,
         "mb": peak_mb(),
         "verified": seen.as_json(),
+        "recall_otherwise": otherwise,
     }
     print(json.dumps(measured), flush=True)
+
+
+def recall_otherwise(store: Any, queries: FloatArray, k: int = 10) -> dict[str, float]:
+    """Return recall@10 of searches that an application of its own may send to LanceDB's index."""
+    from homing.deployment.indexes.lancedb import REFINE, LanceStore
+
+    if not isinstance(store, LanceStore) or store.is_exact:
+        return {}
+
+    def found(query: FloatArray, change: Callable[[Any], Any]) -> set[str]:
+        search = store._table.search(query, vector_column_name="vector").distance_type("cosine")
+        return {row["id"] for row in change(search.limit(k)).select(["id"]).to_list()}
+
+    ways: dict[str, Callable[[Any], Any]] = {
+        "its defaults": lambda search: search,
+        f"refine_factor({REFINE}) alone": lambda search: search.refine_factor(REFINE),
+    }
+    right = [found(query, lambda search: search.bypass_vector_index()) for query in queries]
+    return {
+        name: sum(
+            len(found(query, way) & exact) for query, exact in zip(queries, right, strict=True)
+        )
+        / (k * len(queries))
+        for name, way in ways.items()
+    }
 
 
 def check(location: str, corpus: Path) -> None:
@@ -306,6 +333,7 @@ def table(results: dict[str, Any]) -> str:
             f"is that of {QUESTIONS} questions against exact search of the same vectors, read "
             "back from the store. The others' load is how many processes wanted a core just "
             "before, of other work on the machine.",
+            *others_recall(results["stores"]),
             "",
             *machines(results["stores"]),
             "",
@@ -313,6 +341,14 @@ def table(results: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def others_recall(stores: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what searches that are not ours find in the same index, where that was measured."""
+    for kind, row in stores.items():
+        if found := row["resumed"].get("recall_otherwise"):
+            recalls = ", ".join(f"{value:.3f} with {name}" for name, value in found.items())
+            yield f"\n{KINDS[kind]}, asked by an application of its own: {recalls}."
 
 
 def machines(stores: Mapping[str, Any]) -> Iterator[str]:
