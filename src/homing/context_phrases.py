@@ -15,12 +15,11 @@ _BY_THE_TEXT_DE = (
     r"\b(?:laut|gemäß|entsprechend|basierend auf) (?:(?:dem|diesem|des|dieses|der|dieser) )?"
     rf"(?:\w+en )?{_TEXT_DE}\b(?!\s*[\d§])"
 )
-# Chinese: "according to (the above) text".
-_BY_ZH = "(?:根据|依据|按照|基于)"
+# Chinese: "according to (the above) text"; "based on text" may be the matter itself.
 _GIVEN_ZH = "(?:上述|以上|上面|以下|下面|所给|给定|所?提供|该|本|这|这段|这篇)的?"
 _BY_THE_TEXT_ZH = (
-    f"{_BY_ZH}(?:(?:上文|上下文|文中|短文|文章|段落|文本)|"
-    f"{_GIVEN_ZH}(?:上下文|文本|短文|文章|文字|段落|信息|内容))"
+    "(?:(?:根据|依据|按照)(?:上文|上下文|文中|短文|文章|段落|文本)|"
+    f"(?:根据|依据|按照|基于){_GIVEN_ZH}(?:上下文|文本|短文|文章|文字|段落|信息|内容))"
 )
 _ABOUT_THE_CONTEXT = re.compile(
     r"\b(?:according to|based on|as (?:described|mentioned|stated|discussed) in|"

@@ -62,8 +62,8 @@ def _section(name: str, parity: Parity, *, two_towers: bool) -> str:
         lines += [
             "",
             f"One question alone takes {speed.exported_ms:.1f} ms, {speed.original_ms:.1f} before "
-            f"(medians, all cores, {speed.processor}). Other processors differ by the kind of "
-            "products they have: measure where it will run.",
+            f"(median, best of three tries, all cores, {speed.processor}). Other processors differ "
+            "by the kind of products they have: measure where it will run.",
         ]
     return "\n".join(lines)
 
