@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from homing.curation.roundtrip import Found, Key, key_of
 from homing.curation.rubrics import Rubric
-from homing.llm.dispatch import Asked, Limits, Wanted, ask_all
+from homing.llm.dispatch import Asked, AskOptions, Wanted
 from homing.llm.ledger import Ledger
 from homing.llm.provider import Provider
 from homing.types import Passage, Qrel, Question, query_id
@@ -49,11 +49,7 @@ def find_answers(
     provider: Provider,
     ledger: Ledger,
     most: int = MOST,
-    limits: Limits | None = None,
-    per_million: tuple[float, float] | None = None,
-    budget_usd: float | None = None,
-    spent_usd: float = 0.0,
-    again: bool = False,
+    **options: Unpack[AskOptions],
 ) -> MoreAnswers:
     """Return the passages that answer besides the ones that the questions were written about.
 
@@ -62,25 +58,19 @@ def find_answers(
         passages: Passage id -> passage, the whole corpus.
         provider: The judge.
         most: Most candidates for a question, best first.
-        limits: See `ask_all`, also for the other arguments.
+        options: See `ask_all`.
 
     Raises:
         ProviderError: The judge will answer no call at all.
         UsageError: There is a budget but no price.
     """
-    asked = ask_all(
+    asked = RUBRIC.ask(
         provider,
         answer_requests(questions, found, passages, provider.name, most=most),
         ledger,
-        purpose=RUBRIC.purpose,
-        understand=lambda answer: RUBRIC.understand(answer) is not None,
-        limits=limits or Limits(),
-        per_million=per_million,
-        budget_usd=budget_usd,
-        spent_usd=spent_usd,
-        again=again,
         title="Judging other answers",
         total=sum(1 for _ in _candidates(questions, found, passages, most)),
+        **options,
     )
     grades: dict[str, dict[str, int]] = {}
     counts: Counter[int] = Counter()

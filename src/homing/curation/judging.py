@@ -7,11 +7,11 @@ pays for new questions alone. Memory: what is under way, not what is to be judge
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from homing.curation.rejections import reject
 from homing.curation.rubrics import Rubric
-from homing.llm.dispatch import Asked, Limits, Wanted, ask_all
+from homing.llm.dispatch import Asked, AskOptions, Wanted
 from homing.llm.ledger import Ledger
 from homing.llm.provider import Provider
 from homing.types import Passage, Question, Rejection
@@ -42,11 +42,7 @@ def judge(
     provider: Provider,
     ledger: Ledger,
     threshold: int = THRESHOLD,
-    limits: Limits | None = None,
-    per_million: tuple[float, float] | None = None,
-    budget_usd: float | None = None,
-    spent_usd: float = 0.0,
-    again: bool = False,
+    **options: Unpack[AskOptions],
 ) -> Judged:
     """Return the questions with a score of at least `threshold`, and the others rejected.
 
@@ -57,25 +53,19 @@ def judge(
         passages: Passage id -> passage; questions about others are not judged.
         provider: The judge; best another model than the one that wrote.
         threshold: From 1 (keeps all) to 10.
-        limits: See `ask_all`, also for the other arguments.
+        options: See `ask_all`.
 
     Raises:
         ProviderError: The judge will answer no call at all.
         UsageError: There is a budget but no price.
     """
-    asked = ask_all(
+    asked = RUBRIC.ask(
         provider,
         judge_requests(questions, passages, provider.name),
         ledger,
-        purpose=RUBRIC.purpose,
-        understand=lambda answer: RUBRIC.understand(answer) is not None,
-        limits=limits or Limits(),
-        per_million=per_million,
-        budget_usd=budget_usd,
-        spent_usd=spent_usd,
-        again=again,
         title="Judging questions",
         total=sum(question.passage_id in passages for question in questions),
+        **options,
     )
     kept: list[Question] = []
     rejections = []

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from homing.llm.dispatch import Wanted
-from homing.llm.provider import ChatAnswer, ChatRequest
+from homing.llm.dispatch import Asked, AskOptions, Wanted, ask_all
+from homing.llm.provider import ChatAnswer, ChatRequest, Provider
 from homing.types import Passage, Question, query_id
 
 if TYPE_CHECKING:
@@ -74,6 +74,28 @@ class Rubric:
         for question, passage in pairs:
             request = self.request(question.text, passage)
             yield Wanted(request.key(judge), query_id(question.text), request)
+
+    def ask(
+        self,
+        provider: Provider,
+        wanted: Iterable[Wanted],
+        ledger: Ledger,
+        *,
+        title: str,
+        total: int,
+        **options: Unpack[AskOptions],
+    ) -> Asked:
+        """Ask the judge; see `ask_all`. The verdicts are in the ledger, where `find` reads them."""
+        return ask_all(
+            provider,
+            wanted,
+            ledger,
+            purpose=self.purpose,
+            understand=lambda answer: self.understand(answer) is not None,
+            title=title,
+            total=total,
+            **options,
+        )
 
     def find(
         self, question: Question, passage: Passage, judge: str, ledger: Ledger

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from homing.llm.asking import Asker, Wanted
 from homing.llm.budget import Budget
@@ -23,9 +23,21 @@ from homing.llm.provider import ChatAnswer, Provider
 from homing.llm.tries import Limits
 from homing.progress import track
 
-__all__ = ["Asked", "Limits", "Wanted", "ask_all"]
+__all__ = ["AskOptions", "Asked", "Limits", "Wanted", "ask_all"]
 
 T = TypeVar("T")
+
+
+class AskOptions(TypedDict, total=False):
+    """How hard to try and what to spend, as `ask_all` takes it, for those who pass it on."""
+
+    limits: Limits
+    per_million: tuple[float, float] | None
+    budget_usd: float | None
+    spent_usd: float
+    again: bool
+
+
 DEFAULT_LIMITS = Limits()
 
 

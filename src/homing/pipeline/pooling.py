@@ -82,15 +82,11 @@ def _ask(
     pairs: Sequence[Pair], dataset: Dataset, judge: LanguageModel, budget_usd: float | None
 ) -> dict[Pair, bool]:
     """Return the verdict of each pair that has one."""
-    from homing.llm.dispatch import ask_all
-
     name = judge.provider.name
-    ask_all(
+    RELEVANCE.ask(
         judge.provider,
         RELEVANCE.wanted(_texts(pairs, dataset), name),
         judge.ledger,
-        purpose=RELEVANCE.purpose,
-        understand=lambda answer: RELEVANCE.understand(answer) is not None,
         limits=judge.limits,
         per_million=judge.per_million,
         budget_usd=budget_usd,
