@@ -105,11 +105,11 @@ def test_a_rung_that_was_climbed_is_not_climbed_again(
         trained.append(str(kwargs["out"]))
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    def stopped(_: Ladder, __: Rung) -> None:
+    def stopped(_: RungMaker, __: Rung) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(trainer, "train", counted)
-    monkeypatch.setattr(Ladder, "_put_in_place", stopped)
+    monkeypatch.setattr(RungMaker, "put_in_place", stopped)
 
     def climb() -> None:
         train(
