@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from homing import timing
 from homing.deployment import speed
 from homing.deployment.export_card import MARK, export_card
 from homing.deployment.parity import Closeness, Parity, RankingLoss, closeness, evenly
@@ -80,7 +81,7 @@ class Slow:
 
 def test_questions_are_timed_one_at_a_time(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
     original, exported = Slow(clock, 0.03), Slow(clock, 0.01)
     found = measure_speed(original, exported, ["a", "b", "c", "d"], "a processor")
     assert original.asked == exported.asked == 3 * ["a", "b", "c", *"abcd"]
@@ -95,7 +96,7 @@ def test_questions_are_timed_one_at_a_time(monkeypatch):
 
 def test_a_question_counts_by_its_best_try(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
 
     class Disturbed(Slow):
         """Takes ten times as long in all rounds but one."""

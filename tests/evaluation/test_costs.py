@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from homing import timing
 from homing.evaluation import costs as module
 from homing.evaluation.costs import index_bytes, measure_costs, without_kept_vectors
 from homing.llm.embedding import EndpointEncoder, EndpointSettings
@@ -190,7 +191,7 @@ def test_a_corpus_of_one_passage_and_a_single_question_can_be_timed():
 
 def test_slow_work_is_measured_on_no_more_than_fits(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
     taken: list[int] = []
 
     def work(texts):

@@ -80,7 +80,7 @@ class Parity:
             RankingLoss(**{**ranking, "difference": Interval(**ranking["difference"])})
             if ranking
             else None,
-            Speed.from_json(saved.get("speed")),
+            Speed(**speed) if (speed := saved.get("speed")) else None,
         )
 
 

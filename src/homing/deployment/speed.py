@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from homing.progress import muted
+from homing.timing import one_by_one_s
 from homing.types import Encoder
 
 N_QUESTIONS, N_ROUNDS = 30, 3
@@ -48,11 +48,6 @@ class Speed:
             f"({self.times:.1f} ×)"
         )
 
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any] | None) -> Speed | None:
-        """Return what `dataclasses.asdict` gave, None for None."""
-        return cls(**saved) if saved else None
-
 
 def measure_speed(
     original: Encoder, exported: Encoder, questions: Sequence[str], processor: str
@@ -82,11 +77,4 @@ def _seconds(encoder: Encoder, questions: Sequence[str]) -> list[float]:
     time.sleep(SETTLE_S)
     for text in questions[:N_WARM_UP]:
         encoder.encode_queries([text])
-    taken: list[float] = []
-    for text in questions:
-        started = time.perf_counter()
-        encoder.encode_queries([text])
-        taken.append(time.perf_counter() - started)
-        if sum(taken) > MOST_S:
-            break
-    return taken
+    return one_by_one_s(encoder.encode_queries, questions, MOST_S)

@@ -9,7 +9,6 @@ long; a contender that is made of others does not embed their passages again.
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -26,6 +25,7 @@ from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.reranking import RerankedRetriever
 from homing.retrieval.search import search, top_k
 from homing.retrieval.truncating import TruncatedEncoder
+from homing.timing import one_by_one_s, seconds_of
 from homing.types import Cost, Encoder, Retriever, TopKRetriever
 
 PASSAGES_S, QUESTIONS_S, ALONE_S = 2.0, 1.5, 1.5
@@ -213,19 +213,9 @@ def _alone_s(retriever: Retriever, questions: Sequence[str]) -> list[float]:
     away = [_away_s(endpoint, questions) for endpoint in endpoints]
     questions = questions[: min(map(len, away), default=len(questions))]
     # The second time, models know the lengths and endpoints' vectors are at hand.
-    warm_s = _one_by_one_s(answer, questions, ALONE_S)
-    times = _one_by_one_s(answer, questions[: len(warm_s)], ALONE_S)
+    warm_s = one_by_one_s(answer, questions, ALONE_S)
+    times = one_by_one_s(answer, questions[: len(warm_s)], ALONE_S)
     return [sum(parts) for parts in zip(times, *away, strict=False)]
-
-
-def _one_by_one_s(
-    work: Callable[[Sequence[str]], object], texts: Sequence[str], limit_s: float
-) -> list[float]:
-    """Return how long each text takes, of the first that `limit_s` has time for; at least one."""
-    times: list[float] = []
-    while len(times) < len(texts) and sum(times) < limit_s:
-        times.append(_seconds(work, [texts[len(times)]]))
-    return times
 
 
 def _away_s(endpoint: EndpointEncoder, questions: Sequence[str]) -> list[float]:
@@ -246,19 +236,13 @@ def _rate(work: Callable[[Sequence[str]], object], texts: Sequence[str], limit_s
     """
     n, spent_s = 1, 0.0
     while True:
-        took_s = _seconds(work, texts[:n])
+        took_s = seconds_of(work, texts[:n])
         spent_s += took_s
         n_fitting = int((limit_s - spent_s) * n / took_s)
         n_next = min(n_fitting, GROWTH * n, len(texts))
         if n_next <= 1.5 * n:
-            return n / _seconds(work, texts[:n])
+            return n / seconds_of(work, texts[:n])
         n = n_next
-
-
-def _seconds(work: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
-    started = time.perf_counter()
-    work(texts)
-    return max(time.perf_counter() - started, 1e-9)
 
 
 def _shuffled(texts: Sequence[str], n: int) -> list[str]:
