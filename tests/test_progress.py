@@ -60,9 +60,9 @@ def test_what_another_process_would_show_is_shown_here_in_order(capsys):
 def test_a_task_of_a_process_that_is_gone_is_ended(capsys):
     here = Retelling()
     here.show(("begin", 1, "Training", 3))
-    here.show(("done", 1, 2, "loss 0.1"))
+    here.show(("done", 1, 2, "loss 0.1", 0))
     here.close()
-    here.show(("done", 1, 3, ""))  # too late
+    here.show(("done", 1, 3, "", 0))  # too late
     here.show(("end", 1))
     assert "Training" not in capsys.readouterr().err  # it took no second
 

@@ -80,14 +80,14 @@ class Task:
         self.text = ""
         self.started = time.monotonic()
 
-    def advance(self, n: int = 1) -> None:
-        """Count `n` more items as done."""
+    def advance(self, n: int = 1, *, before: int = 0) -> None:
+        """Count `n` more items as done; `before` of them by an earlier run."""
         self.done += n
+        self.before += before
 
     def already(self, n: int) -> None:
         """Count `n` more items that an earlier run did: they say nothing about the rate."""
-        self.done += n
-        self.before += n
+        self.advance(n, before=n)
 
     def note(self, text: str) -> None:
         """Show a short text beside the count, such as the present loss."""
@@ -126,8 +126,8 @@ class _PlainTask(Task):
         super().__init__(description, total)
         self.last = self.started
 
-    def advance(self, n: int = 1) -> None:
-        super().advance(n)
+    def advance(self, n: int = 1, *, before: int = 0) -> None:
+        super().advance(n, before=before)
         now = time.monotonic()
         is_last = self.done == self.total  # `track` writes that line itself
         if not is_last and now - self.last >= PLAIN_INTERVAL_S:
@@ -143,15 +143,8 @@ class _BarTask(Task):
         self.bar = bar
         self.row = bar.add_task(description, total=total, text="", left="")
 
-    def advance(self, n: int = 1) -> None:
-        super().advance(n)
-        self._show()
-
-    def already(self, n: int) -> None:
-        super().already(n)
-        self._show()
-
-    def _show(self) -> None:
+    def advance(self, n: int = 1, *, before: int = 0) -> None:
+        super().advance(n, before=before)
         left_s = self.left_s()
         left = "" if left_s is None else str(timedelta(seconds=round(left_s)))
         self.bar.update(self.row, completed=self.done, text=self.text, left=left)
@@ -167,21 +160,20 @@ class _ToldTask(Task):
         self.teller, self.last = teller, self.started
         teller(("begin", id(self), description, total))
 
-    def advance(self, n: int = 1) -> None:
-        super().advance(n)
+    def advance(self, n: int = 1, *, before: int = 0) -> None:
+        super().advance(n, before=before)
         now = time.monotonic()
         if self.done == self.total or now - self.last >= TOLD_INTERVAL_S:
             self.last = now
-            self.teller(("done", id(self), self.done, self.text))
-
-    def already(self, n: int) -> None:
-        super().already(n)
-        self.teller(("already", id(self), n))
+            self._tell()
 
     def end(self) -> None:
         """Tell that nothing more will come."""
-        self.teller(("done", id(self), self.done, self.text))
+        self._tell()
         self.teller(("end", id(self)))
+
+    def _tell(self) -> None:
+        self.teller(("done", id(self), self.done, self.text, self.before))
 
 
 @contextmanager
@@ -210,11 +202,10 @@ class Retelling:
             block = track(values[1], values[2])
             self._open[values[0]] = (block, block.__enter__())
         elif values[0] in self._open and kind == "done":
-            _, task = self._open[values[0]]
-            task.note(values[2])
-            task.advance(values[1] - task.done)
-        elif values[0] in self._open and kind == "already":
-            self._open[values[0]][1].already(values[1])
+            number, done, text, before = values
+            _, task = self._open[number]
+            task.note(text)
+            task.advance(done - task.done, before=before - task.before)
         elif kind == "end":
             self._close(values[0])
 

@@ -32,9 +32,7 @@ from homing.retrieval.dense import DenseRetriever
 from homing.retrieval.encoders import encoder_for
 from homing.retrieval.fusion import FusedRetriever
 from homing.retrieval.onnx import load_onnx
-from homing.retrieval.onnx_files import (
-    exported_parts,
-)
+from homing.retrieval.onnx_files import exported_parts
 from homing.retrieval.openvino import load_openvino
 from homing.retrieval.prompts import prompts_for
 from homing.retrieval.query_map import load_adapter
@@ -187,10 +185,10 @@ class Builder:
         return made or DenseRetriever(encoder, self._texts)
 
     def _encoder(self, contender: Contender) -> Encoder:
-        named = contender.parsed
-        if isinstance(named, Model) and named.dimensions is not None:
-            whole = Contender(contender.name, named.name)
-            return TruncatedEncoder(self._encoder(whole), named.dimensions)
+        parsed = contender.parsed
+        if isinstance(parsed, Model) and parsed.dimensions is not None:
+            whole = Contender(contender.name, parsed.name)
+            return TruncatedEncoder(self._encoder(whole), parsed.dimensions)
         spec, max_tokens = resolved(contender), self._max_tokens
         if isinstance(spec, Endpoint):
             return self._endpoints[contender.name]

@@ -111,10 +111,8 @@ class Common:
             if name != "call":
                 self._answers[name](worker, *values)
         settled = Counter(message[2] for message in heard if message[0] == "settled")
-        n_found = settled.pop(Outcome.FOUND.name, 0)
         del settled[Outcome.LEFT.name]
-        self._task.already(n_found)
-        self._show(settled.total())
+        self._show(settled.total(), n_found=settled[Outcome.FOUND.name])
 
     def _look_up(self, worker: Worker, number: int, keys: list[str]) -> None:
         """Tell what is known of requests; those that are nobody's are now this worker's."""
@@ -226,8 +224,8 @@ class Common:
             for worker in self._workers:
                 worker.messages.say("stop", self.reason)
 
-    def _show(self, n_done: int) -> None:
+    def _show(self, n_done: int, *, n_found: int) -> None:
         pace = self._limiter.pace
         n_failed = self._outcomes[Outcome.FAILED.name]
         self._task.note(state_of_calls(self.spent, n_failed, pace.limit, pace.pause_s))
-        self._task.advance(n_done)
+        self._task.advance(n_done, before=n_found)

@@ -230,18 +230,16 @@ class Errand:
         self._counts[outcome] += 1
         if self._others is not None:
             self._others.settled(key, outcome)
-        if outcome is Outcome.FOUND and self._others is None:
-            self._task.already(1)
-        elif outcome is not Outcome.LEFT:
-            self._show(1)
+        if outcome is not Outcome.LEFT:
+            self._show(1, n_found=outcome is Outcome.FOUND)
 
-    def _show(self, n_done: int = 0) -> None:
+    def _show(self, n_done: int = 0, *, n_found: int = 0) -> None:
         if self._others is not None:  # they are shown together
             return
         pace, spent = self._asker.limiter.pace, self._asker.spent
         n_failed = self._counts[Outcome.FAILED]
         self._task.note(state_of_calls(spent, n_failed, pace.limit, pace.pause_s))
-        self._task.advance(n_done)
+        self._task.advance(n_done, before=n_found)
 
 
 def state_of_calls(spent: Spent, n_failed: int, n_at_once: int, pause_s: float) -> str:

@@ -45,9 +45,9 @@ CARD = "README.md"
 ALLOWED_LOSS = 0.5
 ROOMS = (
     *("deployment/exporting", "deployment/formats", "deployment/graph", "deployment/parity"),
-    *("deployment/speed",),
     *("deployment/quantising", "deployment/openvino_files", "deployment/export_card"),
-    *("pipeline/exporting", "pipeline/parity_trial", "retrieval/exported", "retrieval/onnx"),
+    *("deployment/speed", "pipeline/exporting", "pipeline/parity_trial"),
+    *("retrieval/exported", "retrieval/onnx"),
     *("retrieval/onnx_files", "retrieval/openvino", "retrieval/models", "retrieval/prompts"),
 )
 

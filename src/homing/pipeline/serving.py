@@ -9,18 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from homing.deployment.backends import Backend, encoder_at
-from homing.deployment.bundle import (
-    BundleFacts,
-    load_bundle,
-)
+from homing.deployment.bundle import BundleFacts, load_bundle
 from homing.deployment.server import need_libraries
 from homing.errors import UsageError
 from homing.pipeline.bundling import current_bundle, found_bundle
 from homing.pipeline.export_facts import workspace_model
-from homing.pipeline.job import (
-    MODEL,
-    plural,
-)
+from homing.pipeline.job import MODEL, plural
 from homing.progress import say
 from homing.workspace import Workspace
 

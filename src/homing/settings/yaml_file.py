@@ -37,8 +37,8 @@ def load_settings(
     if path is not None:
         values, lines = _read_yaml(Path(path))
         values = _with_absolute_paths(values, Path(path).resolve().parent)
-    given = [tuple(name.split(".")) for name in overrides or ()]
-    for keys, value in zip(given, (overrides or {}).values(), strict=True):
+    given = {tuple(name.split(".")): value for name, value in (overrides or {}).items()}
+    for keys, value in given.items():
         values = _with_value(values, keys, value)
     try:
         return Settings.model_validate(values)
